@@ -1,0 +1,12 @@
+//! The providers that exist, a line each.
+
+use crate::provider::Provider;
+
+/// Every provider, in the order of the documentation.
+pub static PROVIDERS: &[&dyn Provider] = &[&crate::meta::Meta, &crate::twilio::Twilio, &crate::chatbot::Chatbot];
+
+/// Finds a provider by its slug.
+#[must_use]
+pub fn find(slug: &str) -> Option<&'static dyn Provider> {
+    PROVIDERS.iter().copied().find(|provider| provider.about().slug == slug)
+}
