@@ -1,0 +1,2 @@
+//! The `wabridge` binary.
+fn main() {}
