@@ -179,6 +179,26 @@ pub struct Referral {
     pub media_type: Option<String>,
 }
 
+impl Referral {
+    /// Takes from `other` what is missing here; overwrites nothing.
+    pub fn fill(&mut self, other: &Referral) {
+        let pairs = [
+            (&mut self.ctwa_clid, &other.ctwa_clid),
+            (&mut self.source_id, &other.source_id),
+            (&mut self.source_type, &other.source_type),
+            (&mut self.source_url, &other.source_url),
+            (&mut self.headline, &other.headline),
+            (&mut self.body, &other.body),
+            (&mut self.media_type, &other.media_type),
+        ];
+        for (gap, value) in pairs {
+            if gap.is_none() {
+                gap.clone_from(value);
+            }
+        }
+    }
+}
+
 /// Serialises a set of names that a provider may extend, as the names themselves.
 macro_rules! open_names {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {

@@ -31,12 +31,7 @@ impl EventKey {
     /// Joins the parts that identify an event with `:`.
     #[must_use]
     pub fn new(space: &str, parts: &[&str]) -> EventKey {
-        let mut key = String::from(space);
-        for part in parts {
-            key.push(':');
-            key.push_str(part);
-        }
-        EventKey(key)
+        EventKey(joined(space, parts))
     }
 
     /// The key as stored.
@@ -56,6 +51,22 @@ impl EventKey {
     pub fn trace_id(&self) -> TraceId {
         TraceId(uuid_of("trace", &self.0))
     }
+}
+
+/// Joins parts with `:`, escaped within a part, so that no two lists of parts give one text.
+pub(crate) fn joined(space: &str, parts: &[&str]) -> String {
+    let mut key = String::from(space);
+    for part in parts {
+        key.push(':');
+        for c in part.chars() {
+            match c {
+                ':' => key.push_str("%3A"),
+                '%' => key.push_str("%25"),
+                c => key.push(c),
+            }
+        }
+    }
+    key
 }
 
 impl fmt::Debug for EventKey {
@@ -306,6 +317,12 @@ mod tests {
         for bad in ["", "a", "a@b", "@b.c", "a@b@c.d", "a b@c.d", "a@-b.c", "a@b..c"] {
             assert!(Email::parse(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn no_two_lists_of_parts_give_one_key() {
+        assert_ne!(EventKey::new("bot", &["a:b", "c"]), EventKey::new("bot", &["a", "b:c"]));
+        assert_ne!(EventKey::new("bot", &["a%3Ab"]), EventKey::new("bot", &["a:b"]));
     }
 
     #[test]

@@ -1,10 +1,18 @@
 //! The words wabridge shares, and the pure rules over them. No I/O, no async, no clock.
 //!
-//! Read in this order: [`phone`] and [`id`] (who), [`event`] and [`chatbot`] (what happened).
+//! Read in this order: [`phone`] and [`id`] (who), [`event`] and [`chatbot`] (what happened),
+//! [`evidence`] (what was reported of it), [`cluster`] and [`lead`] (what follows for whom), [`window`],
+//! [`attribution`] and [`consent`] (what people ask about a lead).
 
+pub mod attribution;
 pub mod chatbot;
+pub mod cluster;
+pub mod consent;
 pub mod event;
+pub mod evidence;
 pub mod id;
+pub mod lead;
 pub mod phone;
+pub mod window;
 
 pub use phone::{Country, Phone, PhoneError};

@@ -1,0 +1,189 @@
+//! Evidence: one event as every delivery of it reported it.
+//!
+//! In: reports in any order, any number of times. Out: one merged event, its effective time and its
+//! place in the order of evidence. Everything here depends on the *set* of reports alone, which is why a
+//! lead's state can be rebuilt byte for byte.
+
+use crate::event::{Event, Fact, Person, ReferralReport};
+use crate::id::EventKey;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+/// How strongly a request was proven, strongest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// A secret path.
+    SecretPath,
+    /// A shared secret in a header.
+    SharedSecret,
+    /// A signature over the body.
+    Signed,
+}
+
+/// One delivery's word on an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The channel it came by.
+    pub channel: String,
+    /// That channel's provider.
+    pub provider: String,
+    /// How the request was proven.
+    pub proof: Proof,
+    /// When it was received; of equal reports, the earliest.
+    pub received_at: Timestamp,
+    /// What it said.
+    pub event: Event,
+}
+
+/// Where an event stands among all evidence: by effective time, then by key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// The effective time.
+    pub at: Timestamp,
+    /// The event's key.
+    pub key: EventKey,
+}
+
+/// One event and all that was reported of it. Never empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Evidence {
+    reports: Vec<Report>,
+}
+
+impl From<Report> for Evidence {
+    fn from(report: Report) -> Evidence {
+        Evidence { reports: vec![report] }
+    }
+}
+
+impl Evidence {
+    /// Adds a report of the same event. Says whether anything changed; if not, it was a duplicate.
+    pub fn join(&mut self, report: Report) -> bool {
+        debug_assert_eq!(self.key(), &report.event.key, "only reports of one event are joined");
+        let same = |known: &&mut Report| {
+            known.channel == report.channel && known.proof == report.proof && known.event == report.event
+        };
+        if let Some(known) = self.reports.iter_mut().find(same) {
+            let earlier = report.received_at < known.received_at;
+            known.received_at = known.received_at.min(report.received_at);
+            if earlier {
+                self.reports.sort_by(by_weight);
+            }
+            return earlier;
+        }
+        self.reports.push(report);
+        self.reports.sort_by(by_weight);
+        true
+    }
+
+    /// What makes it the event it is.
+    #[must_use]
+    pub fn key(&self) -> &EventKey {
+        &self.first().event.key
+    }
+
+    /// The weightiest report: best proven, then earliest.
+    #[must_use]
+    pub fn first(&self) -> &Report {
+        self.reports.first().expect("evidence is made from a report and only grows")
+    }
+
+    /// All reports, weightiest first.
+    #[must_use]
+    pub fn reports(&self) -> &[Report] {
+        &self.reports
+    }
+
+    /// The channels that reported it, each once, in alphabetical order.
+    #[must_use]
+    pub fn reported_by(&self) -> Vec<String> {
+        let mut channels: Vec<_> = self.reports.iter().map(|report| report.channel.clone()).collect();
+        channels.sort_unstable();
+        channels.dedup();
+        channels
+    }
+
+    /// The earliest receipt.
+    #[must_use]
+    pub fn received_at(&self) -> Timestamp {
+        self.reports.iter().map(|report| report.received_at).min().unwrap_or_default()
+    }
+
+    /// The provider's time, at most the earliest receipt; without one, the earliest receipt. Of several
+    /// provider times the earliest counts, so that a further report never moves evidence forward.
+    #[must_use]
+    pub fn effective_at(&self) -> Timestamp {
+        let received = self.received_at();
+        self.reports.iter().filter_map(|report| report.event.occurred_at).fold(received, Timestamp::min)
+    }
+
+    /// Its place in the order of evidence.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { at: self.effective_at(), key: self.key().clone() }
+    }
+
+    /// One event of all reports: the weightiest, with gaps filled from the others.
+    #[must_use]
+    pub fn merged(&self) -> Event {
+        let mut event = self.first().event.clone();
+        for report in &self.reports[1..] {
+            fill_person(&mut event.person, &report.event.person);
+            fill_fact(&mut event.fact, &report.event.fact);
+            if event.business.number.is_none() {
+                event.business.number.clone_from(&report.event.business.number);
+            }
+        }
+        event
+    }
+}
+
+/// Best proven first, then earliest, then by content, so that no order of arrival shows.
+fn by_weight(a: &Report, b: &Report) -> Ordering {
+    b.proof
+        .cmp(&a.proof)
+        .then_with(|| a.received_at.cmp(&b.received_at))
+        .then_with(|| a.channel.cmp(&b.channel))
+        .then_with(|| content(a).cmp(&content(b)))
+}
+
+fn content(report: &Report) -> String {
+    serde_json::to_string(&report.event).unwrap_or_default()
+}
+
+fn fill<T: Clone>(gap: &mut Option<T>, other: &Option<T>) {
+    if gap.is_none() {
+        gap.clone_from(other);
+    }
+}
+
+fn fill_person(person: &mut Person, other: &Person) {
+    fill(&mut person.phone, &other.phone);
+    fill(&mut person.bsuid, &other.bsuid);
+    fill(&mut person.parent_bsuid, &other.parent_bsuid);
+    fill(&mut person.username, &other.username);
+    fill(&mut person.email, &other.email);
+    fill(&mut person.name, &other.name);
+}
+
+fn fill_fact(fact: &mut Fact, other: &Fact) {
+    let (Fact::Message(message), Fact::Message(other)) = (fact, other) else { return };
+    fill(&mut message.text, &other.text);
+    match (&mut message.referral, &other.referral) {
+        (ReferralReport::Present(mine), ReferralReport::Present(theirs)) => mine.fill(theirs),
+        (mine, theirs) if rank(theirs) > rank(mine) => *mine = theirs.clone(),
+        _ => {}
+    }
+}
+
+fn rank(report: &ReferralReport) -> u8 {
+    match report {
+        ReferralReport::Unreported => 0,
+        ReferralReport::Absent => 1,
+        ReferralReport::Malformed => 2,
+        ReferralReport::Present(_) => 3,
+    }
+}
