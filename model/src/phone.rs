@@ -33,7 +33,8 @@ pub enum PhoneError {
 }
 
 /// An ISO 3166-1 alpha-2 country, upper case.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Country([u8; 2]);
 
 impl Country {
@@ -541,6 +542,19 @@ fn is_separator(c: char) -> bool {
             c,
             '\u{FF08}' | '\u{FF09}' | '\u{FF0D}'..='\u{FF0F}' | '\u{FF3B}' | '\u{FF3D}' | '\u{FF5E}'
         )
+}
+
+impl TryFrom<String> for Country {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Country, Self::Error> {
+        Country::new(&text).ok_or("not a country of two letters")
+    }
+}
+
+impl From<Country> for String {
+    fn from(country: Country) -> String {
+        country.as_str().to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,330 @@
+//! What is kept, by use. One folder per database implements these traits; nothing else speaks SQL.
+//!
+//! In: verified requests, what they turned out to mean. Out: a durable record, and leads to read.
+
+pub mod error;
+pub mod sqlite;
+
+pub use error::{StoreError, StoreErrorKind};
+
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use wabridge_model::cluster::{Alias, Cluster};
+use wabridge_model::evidence::{Evidence, Position, Proof};
+use wabridge_model::id::{EventId, Identity, LeadId};
+use wabridge_providers::Item;
+use wabridge_providers::Malformed;
+
+/// A boxed future, for traits used as objects.
+pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A verified request, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// When it was received, to the millisecond.
+    pub received_at: Timestamp,
+    /// The channel it came by.
+    pub channel: String,
+    /// How it was proven.
+    pub proof: Proof,
+    /// Which of the channel's secrets proved it. The secret itself is never stored.
+    pub secret_index: u16,
+    /// The query of the URL.
+    pub query: String,
+    /// The headers that prove it, and its content type.
+    pub headers: Vec<(String, String)>,
+    /// The body, as sent.
+    pub body: Vec<u8>,
+}
+
+/// A stored request with its place in the order of commits.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The request's id.
+    pub id: i64,
+    /// The request.
+    pub request: Request,
+}
+
+/// A stored request and what it means, ready to be projected.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The stored request's id.
+    pub id: i64,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The channel it came by.
+    pub channel: String,
+    /// That channel's provider.
+    pub provider: &'static str,
+    /// How it was proven.
+    pub proof: Proof,
+    /// Its items, or why it cannot be split into any.
+    pub items: Result<Vec<Item>, Malformed>,
+}
+
+/// How far projection is behind the acknowledgements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Requests that are stored and not projected.
+    pub waiting: u64,
+    /// When the oldest of them was received.
+    pub oldest: Option<Timestamp>,
+    /// When the newest stored request was received.
+    pub newest_receipt: Option<Timestamp>,
+}
+
+/// The inbox: append is what a 200 stands for.
+pub trait Inbox: Send + Sync {
+    /// Stores a request. When this resolves to `Ok`, it is committed and flushed.
+    fn append(&self, request: Request) -> Later<Result<(), StoreError>>;
+
+    /// The oldest requests that are not settled, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError>;
+
+    /// Projects requests in the order given, in slices between acknowledgements. Returns how many were
+    /// settled; those that fail alone are quarantined and count as settled.
+    ///
+    /// # Errors
+    /// When the store cannot be written; nothing is lost, the requests stay unsettled.
+    fn settle(&self, prepared: Vec<Prepared>) -> Result<usize, StoreError>;
+
+    /// Marks a request as in hand, so that one that brings the process down twice is found.
+    fn in_hand(&self, request: Option<i64>);
+
+    /// How far projection is behind.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn backlog(&self) -> Result<Backlog, StoreError>;
+}
+
+/// Reading leads.
+pub trait Leads: Send + Sync {
+    /// The clusters with this name among those that decide (phone, BSUID, parent BSUID) in any scope,
+    /// or among usernames and e-mail addresses.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn clusters_named(&self, identity: &Identity) -> Result<Vec<i64>, StoreError>;
+
+    /// The cluster of a lead id, and the name and tenure that it was drawn for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn cluster_of(&self, id: LeadId) -> Result<Option<(i64, Identity, u32)>, StoreError>;
+
+    /// A cluster's folded state, and the ids drawn for its names.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn cluster(&self, cluster: i64) -> Result<Option<(Cluster, LeadIds)>, StoreError>;
+
+    /// All evidence of a cluster.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn evidence(&self, cluster: i64) -> Result<Vec<Evidence>, StoreError>;
+
+    /// Touches from `since` until before `until`, after the cursor, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn touches(&self, range: TouchRange, limit: usize) -> Result<Vec<TouchRow>, StoreError>;
+
+    /// The ids of clusters after `after`, in order: for the demo and for comparing whole stores.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn cluster_ids(&self, after: i64, limit: usize) -> Result<Vec<i64>, StoreError>;
+}
+
+/// The ids drawn for the names of a cluster.
+pub type LeadIds = BTreeMap<(Identity, u32), LeadId>;
+
+/// Which touches to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TouchRange {
+    /// From this instant.
+    pub since: Option<Timestamp>,
+    /// Until before this instant.
+    pub until: Option<Timestamp>,
+    /// After this touch.
+    pub after: Option<(Timestamp, EventId)>,
+}
+
+/// A touch with the lead it belongs to.
+#[derive(Debug, Clone)]
+pub struct TouchRow {
+    /// The lead.
+    pub lead_id: LeadId,
+    /// The lead's phone now.
+    pub phone: Option<String>,
+    /// The touch.
+    pub touch: wabridge_model::attribution::Touch,
+}
+
+/// The books, which must balance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Books {
+    /// Requests by state: `stored`, `waiting`, `projected`, `quarantined`.
+    pub requests: BTreeMap<String, u64>,
+    /// Items by result and reason; `seen` counts them all.
+    pub items: BTreeMap<String, u64>,
+}
+
+impl Books {
+    /// Whether stored = waiting + projected + quarantined, and seen = the sum of all results.
+    #[must_use]
+    pub fn balance(&self) -> bool {
+        let of = |map: &BTreeMap<String, u64>, name: &str| map.get(name).copied().unwrap_or(0);
+        let states: u64 = ["waiting", "projected", "quarantined"].iter().map(|name| of(&self.requests, name)).sum();
+        let results: u64 = self.items.iter().filter(|(name, _)| *name != "seen").map(|(_, count)| count).sum();
+        of(&self.requests, "stored") == states && of(&self.items, "seen") == results
+    }
+}
+
+/// Counting.
+pub trait Ledger: Send + Sync {
+    /// The books, read in one snapshot.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn books(&self) -> Result<Books, StoreError>;
+}
+
+/// An API token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// API tokens.
+pub trait Tokens: Send + Sync {
+    /// Keeps a new token's hash.
+    ///
+    /// # Errors
+    /// When the name is taken, or the store cannot be written.
+    fn add_token(&self, token: &TokenRow, hash: [u8; 32]) -> Result<(), StoreError>;
+
+    /// All tokens by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
+
+    /// Revokes a token. Says whether there was one to revoke.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn revoke_token(&self, name: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// The unrevoked token with this hash.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRow>, StoreError>;
+}
+
+/// Everything a store does.
+pub trait Store: Inbox + Leads + Ledger + Tokens {}
+
+impl<T: Inbox + Leads + Ledger + Tokens> Store for T {}
+
+/// An event's row.
+#[derive(Debug)]
+pub struct EventRow {
+    /// The row.
+    pub id: i64,
+    /// Its cluster, if it names anyone.
+    pub cluster: Option<i64>,
+    /// What was reported.
+    pub evidence: Evidence,
+}
+
+/// What projection reads and writes, within one transaction.
+pub trait Rows {
+    /// The row of an event.
+    ///
+    /// # Errors
+    /// When the store cannot be read. So for all that follow, reading or writing.
+    fn event(&mut self, id: EventId) -> Result<Option<EventRow>, StoreError>;
+    /// Adds an event; returns its row.
+    ///
+    /// # Errors
+    /// As above.
+    fn add_event(&mut self, evidence: &Evidence) -> Result<i64, StoreError>;
+    /// Replaces what was reported of an event.
+    ///
+    /// # Errors
+    /// As above.
+    fn set_evidence(&mut self, event: i64, evidence: &Evidence) -> Result<(), StoreError>;
+    /// Says to which cluster an event belongs.
+    ///
+    /// # Errors
+    /// As above.
+    fn set_cluster(&mut self, event: i64, cluster: i64) -> Result<(), StoreError>;
+    /// All events of a cluster.
+    ///
+    /// # Errors
+    /// As above.
+    fn events_of(&mut self, cluster: i64) -> Result<Vec<EventRow>, StoreError>;
+
+    /// The cluster of a name that decides.
+    ///
+    /// # Errors
+    /// As above.
+    fn name(&mut self, identity: &Identity) -> Result<Option<i64>, StoreError>;
+    /// Records the cluster of a name.
+    ///
+    /// # Errors
+    /// As above.
+    fn set_name(&mut self, identity: &Identity, cluster: i64) -> Result<(), StoreError>;
+    /// The cluster of an alias, and the evidence that claimed it.
+    ///
+    /// # Errors
+    /// As above.
+    fn alias(&mut self, alias: &Alias) -> Result<Option<(i64, Option<Position>)>, StoreError>;
+    /// Records the cluster of an alias and the evidence that claims it.
+    ///
+    /// # Errors
+    /// As above.
+    fn set_alias(&mut self, alias: &Alias, cluster: i64, claim: Option<&Position>) -> Result<(), StoreError>;
+
+    /// Makes an empty cluster.
+    ///
+    /// # Errors
+    /// As above.
+    fn add_cluster(&mut self) -> Result<i64, StoreError>;
+    /// A cluster's folded state.
+    ///
+    /// # Errors
+    /// As above.
+    fn state(&mut self, cluster: i64) -> Result<Cluster, StoreError>;
+    /// Saves a cluster; `before` tells what need not be written again.
+    ///
+    /// # Errors
+    /// As above.
+    fn save(&mut self, cluster: i64, before: &Cluster, after: &Cluster) -> Result<(), StoreError>;
+    /// Moves everything of one cluster into another and removes it.
+    ///
+    /// # Errors
+    /// As above.
+    fn absorb(&mut self, gone: i64, into: i64) -> Result<(), StoreError>;
+    /// Marks the items of an event as applied that were skipped for want of a person; how many.
+    ///
+    /// # Errors
+    /// As above.
+    fn found_person(&mut self, event: i64) -> Result<u64, StoreError>;
+}
