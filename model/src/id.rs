@@ -34,6 +34,12 @@ impl EventKey {
         EventKey(joined(space, parts))
     }
 
+    /// A key read back from the store.
+    #[must_use]
+    pub fn stored(key: String) -> EventKey {
+        EventKey(key)
+    }
+
     /// The key as stored.
     #[must_use]
     pub fn as_str(&self) -> &str {

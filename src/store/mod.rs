@@ -45,6 +45,8 @@ pub struct Stored {
     pub id: i64,
     /// The request.
     pub request: Request,
+    /// It was in hand at two crashes and must not be tried again.
+    pub poison: bool,
 }
 
 /// A stored request and what it means, ready to be projected.

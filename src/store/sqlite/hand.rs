@@ -1,0 +1,53 @@
+//! What is in hand: a few bytes in a file beside the database, written without a flush.
+//!
+//! In: the id of the request a thread works on. Out, at the next start: the ids that were in hand when
+//! the process died. The page cache outlives the process, which is all this must survive.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The two places where a request is worked on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Slot {
+    /// Normalising, in the projector's thread.
+    Normalise,
+    /// Projecting, in the writer's thread.
+    Project,
+}
+
+/// The file.
+pub(super) struct Hand(File);
+
+impl Hand {
+    /// Opens the file and reads what was in hand.
+    pub(super) fn open(path: &Path) -> io::Result<(Hand, Vec<i64>)> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut bytes = [0; 16];
+        let held = match file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => {
+                let (a, b) = bytes.split_at(8);
+                let id = |half: &[u8]| half.try_into().map_or(0, i64::from_le_bytes);
+                let mut ids = vec![id(a), id(b)];
+                ids.retain(|id| *id != 0);
+                ids.dedup();
+                ids
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        file.write_all_at(&[0; 16], 0)?;
+        Ok((Hand(file), held))
+    }
+
+    /// Notes the request that a thread takes in hand, or that it laid it down.
+    pub(super) fn hold(&self, slot: Slot, request: Option<i64>) {
+        let offset = match slot {
+            Slot::Normalise => 0,
+            Slot::Project => 8,
+        };
+        // A note that cannot be written costs the protection, never the request.
+        let _ = self.0.write_all_at(&request.unwrap_or(0).to_le_bytes(), offset);
+    }
+}

@@ -1,0 +1,295 @@
+//! SQLite: one file, one writer, readers beside it.
+//!
+//! In: a path. Out: a [`SqliteStore`] that is migrated, safe to write (WAL, FULL), and held against a
+//! second daemon.
+
+mod checkpoint;
+mod hand;
+mod readers;
+pub mod rebuild;
+mod rows;
+mod settle;
+mod sql;
+mod tokens;
+mod writer;
+
+use crate::fault;
+use crate::store::{Backlog, Inbox, Later, Prepared, Request, StoreError, StoreErrorKind, Stored};
+use hand::{Hand, Slot};
+use rusqlite::Connection;
+use sql::failed;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use wabridge_model::evidence::Proof;
+
+/// The schema this binary writes.
+pub const SCHEMA_VERSION: i64 = 1;
+/// Older libraries may corrupt a database when two connections checkpoint at once.
+const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    readers: readers::Readers,
+    // Dropped in this order: the checkpointer leans on the writer, the lock outlives both.
+    writing: Option<Writing>,
+}
+
+struct Writing {
+    _checkpointer: checkpoint::Checkpointer,
+    writer: Arc<writer::Writer>,
+    hand: Arc<Hand>,
+    _lock: File,
+}
+
+/// What the store tells the rest of the process.
+pub struct Signals {
+    /// Called after each commit of requests.
+    pub committed: Box<dyn Fn() + Send>,
+    /// Called when the disk failed: nothing may be acknowledged any more.
+    pub disk_failed: Box<dyn Fn(&StoreError) + Send>,
+}
+
+impl SqliteStore {
+    /// Opens the store for a daemon: takes its lock, migrates it, starts the writer.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Held`] while another process holds it, [`StoreErrorKind::Newer`] when a newer
+    /// version wrote it, [`StoreErrorKind::OldLibrary`], or whatever the disk says.
+    pub fn open(path: &Path, signals: Signals) -> Result<SqliteStore, StoreError> {
+        let lock = lock(path)?;
+        let connection = migrated(path)?;
+        let (hand, held) = Hand::open(&beside(path, "hand"))
+            .map_err(|error| StoreError::with(StoreErrorKind::Disk, "open the in-hand file", error))?;
+        note_crashes(&connection, &held)?;
+        let signals = writer::Signals { committed: signals.committed, disk_failed: signals.disk_failed };
+        let writer = writer::Writer::start(connection, signals)
+            .map_err(|error| StoreError::with(StoreErrorKind::Other, "start a thread", error))?;
+        let writer = Arc::new(writer);
+        let checkpointer = checkpoint::Checkpointer::start(path, &writer)?;
+        let writing = Writing { _checkpointer: checkpointer, writer, hand: Arc::new(hand), _lock: lock };
+        Ok(SqliteStore { path: path.to_owned(), readers: readers::Readers::new(path), writing: Some(writing) })
+    }
+
+    /// Opens an existing store to read it, and for tokens, beside a daemon that may be running.
+    ///
+    /// # Errors
+    /// When there is no store, or it is of another version than this binary reads.
+    pub fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError> {
+        let connection = open_file(path)?;
+        match schema_version(&connection)? {
+            Some((version, _)) if version == SCHEMA_VERSION => {}
+            Some((_, oldest_reader)) if oldest_reader > SCHEMA_VERSION => {
+                return Err(StoreError::new(StoreErrorKind::Newer, "open the store"));
+            }
+            Some(_) => {}
+            None => return Err(StoreError::new(StoreErrorKind::Other, "find wabridge's tables in the store")),
+        }
+        Ok(SqliteStore { path: path.to_owned(), readers: readers::Readers::new(path), writing: None })
+    }
+
+    /// Migrates the store and lets go of it again: for commands that need no daemon.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn prepare(path: &Path) -> Result<(), StoreError> {
+        let _lock = lock(path)?;
+        migrated(path).map(drop)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn writing(&self) -> Result<&Writing, StoreError> {
+        self.writing.as_ref().ok_or_else(|| StoreError::new(StoreErrorKind::Other, "write to a store opened to read"))
+    }
+}
+
+/// The version of the SQLite library in this binary.
+#[must_use]
+pub fn library_version() -> &'static str {
+    rusqlite::version()
+}
+
+/// Whether the SQLite library in this binary is safe with several connections.
+#[must_use]
+pub fn library_is_safe() -> bool {
+    rusqlite::version_number() >= OLDEST_SAFE_SQLITE
+}
+
+impl Inbox for SqliteStore {
+    fn append(&self, request: Request) -> Later<Result<(), StoreError>> {
+        match self.writing() {
+            Ok(writing) => {
+                let later = writing.writer.append(request);
+                Box::pin(async move {
+                    later.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Other, "store a request")))
+                })
+            }
+            Err(error) => Box::pin(async move { Err(error) }),
+        }
+    }
+
+    fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        self.readers.read(|connection| readers::claim(connection, limit))
+    }
+
+    fn settle(&self, mut prepared: Vec<Prepared>) -> Result<usize, StoreError> {
+        let writing = self.writing()?;
+        let mut settled = 0;
+        while !prepared.is_empty() {
+            let hand = Arc::clone(&writing.hand);
+            let (done, rest) = writing.writer.run(move |connection| {
+                let done = settle::slice(connection, &prepared, &hand)?;
+                Ok((done, prepared.split_off(done)))
+            })?;
+            settled += done;
+            prepared = rest;
+        }
+        Ok(settled)
+    }
+
+    fn in_hand(&self, request: Option<i64>) {
+        if let Some(writing) = &self.writing {
+            writing.hand.hold(Slot::Normalise, request);
+        }
+    }
+
+    fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.readers.read(readers::backlog)
+    }
+}
+
+/// The path of a file that belongs to the database.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(what);
+    PathBuf::from(name)
+}
+
+/// Takes the store for this process alone; the kernel gives it back when the process ends.
+pub(crate) fn lock(path: &Path) -> Result<File, StoreError> {
+    let doing = "take the store's lock";
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(beside(path, "lock"))
+        .map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::new(StoreErrorKind::Held, doing)),
+        Err(TryLockError::Error(error)) => Err(StoreError::with(StoreErrorKind::Disk, doing, error)),
+    }
+}
+
+/// Opens an existing file as every writing connection must be opened.
+fn open_file(path: &Path) -> Result<Connection, StoreError> {
+    let doing = "open the store";
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed(doing))?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed(doing))?;
+    let synchronous = if fault::planted("synchronous_normal", &[]) { "NORMAL" } else { "FULL" };
+    connection
+        .execute_batch(&format!(
+            "PRAGMA synchronous = {synchronous};
+             PRAGMA wal_autocheckpoint = 0;
+             PRAGMA secure_delete = ON;
+             PRAGMA trusted_schema = OFF;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA mmap_size = 0;
+             PRAGMA cache_size = -65536;"
+        ))
+        .map_err(failed(doing))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// Opens or creates the file, and brings its schema up to this binary's.
+fn migrated(path: &Path) -> Result<Connection, StoreError> {
+    if !library_is_safe() {
+        return Err(StoreError::new(StoreErrorKind::OldLibrary, "open the store"));
+    }
+    let doing = "open the store";
+    // Made here and not by SQLite, so that nobody else can read it from the first byte on.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
+    let mut connection = open_file(path)?;
+    // These two shape a new file and do nothing to an old one.
+    connection
+        .execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
+        .map_err(failed(doing))?;
+    if schema_version(&connection)?.is_some_and(|(_, oldest_reader)| oldest_reader > SCHEMA_VERSION) {
+        return Err(StoreError::new(StoreErrorKind::Newer, doing));
+    }
+    let newer = schema_version(&connection)?.is_some_and(|(version, _)| version > SCHEMA_VERSION);
+    if !newer {
+        embedded::migrations::runner()
+            .run(&mut connection)
+            .map_err(|error| StoreError::with(StoreErrorKind::Other, "migrate the store", error))?;
+    }
+    Ok(connection)
+}
+
+/// The stored `schema_version` and `min_reader_version`; `None` in a new file.
+fn schema_version(connection: &Connection) -> Result<Option<(i64, i64)>, StoreError> {
+    let doing = "read the store's version";
+    let known: bool = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'", [], |row| row.get(0))
+        .map_err(failed(doing))?;
+    if !known {
+        return Ok(None);
+    }
+    let value = |name: &str| {
+        connection
+            .query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get::<_, i64>(0))
+            .map_err(failed(doing))
+    };
+    Ok(Some((value("schema_version")?, value("min_reader_version")?)))
+}
+
+/// Counts a crash for each request that was in hand when the process died.
+fn note_crashes(connection: &Connection, held: &[i64]) -> Result<(), StoreError> {
+    const ADD: &str = "INSERT INTO crashes (request, count)
+                       SELECT id, 1 FROM requests
+                       WHERE id = ? AND id > (SELECT value FROM meta WHERE name = 'projected_through')
+                       ON CONFLICT DO UPDATE SET count = count + 1";
+    for request in held {
+        connection.execute(ADD, [request]).map_err(failed("note a crash"))?;
+    }
+    Ok(())
+}
+
+fn proof_name(proof: Proof) -> &'static str {
+    match proof {
+        Proof::SecretPath => "secret_path",
+        Proof::SharedSecret => "shared_secret",
+        Proof::Signed => "signed",
+    }
+}
+
+/// The proof behind a stored name; an unknown one counts as the weakest.
+fn proof_of(name: &str) -> Proof {
+    match name {
+        "signed" => Proof::Signed,
+        "shared_secret" => Proof::SharedSecret,
+        _ => Proof::SecretPath,
+    }
+}

@@ -1,0 +1,193 @@
+//! The rows of one write transaction, as projection needs them.
+
+use super::sql::{self, blob_of, failed, instant, millis};
+use crate::store::{EventRow, Rows, StoreError, StoreErrorKind};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use wabridge_model::cluster::{Alias, Cluster};
+use wabridge_model::evidence::{Evidence, Position};
+use wabridge_model::id::{EventId, EventKey, Identity, IdentityKind, LeadId};
+use wabridge_model::lead::{Lead, Name};
+
+/// Rows of an open transaction on this connection.
+pub(super) struct SqliteRows<'c> {
+    pub(super) connection: &'c Connection,
+    /// For drawing lead ids: a UUIDv7 begins with the time.
+    pub(super) now: Timestamp,
+}
+
+impl SqliteRows<'_> {
+    fn run(&self, doing: &'static str, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed(doing))?;
+        statement.execute(values).map_err(failed(doing))
+    }
+
+    fn find<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed(doing))?;
+        statement.query_row(values, read).optional().map_err(failed(doing))
+    }
+
+    fn draw_ids(&self, leads: &[Lead]) -> Result<(), StoreError> {
+        const DRAW: &str = "INSERT OR IGNORE INTO lead_ids (kind, scope, value, tenure, id) VALUES (?, ?, ?, ?, ?)";
+        for name in leads.iter().flat_map(|lead| &lead.names).filter(|name| name.bears_id()) {
+            let Identity { kind, scope, value } = &name.identity;
+            let id = sql::draw_lead_id(self.now);
+            self.run("draw a lead id", DRAW, params![kind.as_str(), scope, value, name.tenure, blob_of(id.0)])?;
+        }
+        Ok(())
+    }
+
+    fn save_handles(&self, cluster: i64, leads: &[Lead]) -> Result<(), StoreError> {
+        const ADD: &str = "INSERT OR IGNORE INTO handles (kind, value, cluster) VALUES (?, ?, ?)";
+        let is_handle = |name: &&Name| matches!(name.identity.kind, IdentityKind::Username | IdentityKind::Email);
+        for name in leads.iter().flat_map(|lead| &lead.names).filter(is_handle) {
+            self.run("save a handle", ADD, params![name.identity.kind.as_str(), name.identity.value, cluster])?;
+        }
+        Ok(())
+    }
+
+    fn save_touches(&self, cluster: i64, leads: &[Lead]) -> Result<(), StoreError> {
+        const ADD: &str = "INSERT INTO touches (occurred_at, id, cluster, lead_id, phone, touch) VALUES (?, ?, ?, ?, ?, ?)";
+        self.run("forget touches", "DELETE FROM touches WHERE cluster = ?", [cluster])?;
+        for lead in leads.iter().filter(|lead| !lead.attribution.touches.is_empty()) {
+            let Some(id) = self.lead_id(lead)? else { continue };
+            for touch in &lead.attribution.touches {
+                let json = sql::to_json(touch)?;
+                let values =
+                    params![millis(touch.occurred_at), blob_of(touch.id.0), cluster, blob_of(id.0), lead.phone(), json];
+                self.run("save a touch", ADD, values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The oldest id of a lead's names.
+    pub(super) fn lead_id(&self, lead: &Lead) -> Result<Option<LeadId>, StoreError> {
+        const FIND: &str = "SELECT id FROM lead_ids WHERE kind = ? AND scope = ? AND value = ? AND tenure = ?";
+        let mut oldest = None;
+        for name in lead.names.iter().filter(|name| name.bears_id()) {
+            let Identity { kind, scope, value } = &name.identity;
+            let values = params![kind.as_str(), scope, value, name.tenure];
+            let id = self.find("find a lead id", FIND, values, |row| row.get(0).map(sql::uuid_of))?;
+            oldest = [oldest, id.map(LeadId)].into_iter().flatten().min();
+        }
+        Ok(oldest)
+    }
+}
+
+/// What of a lead other tables repeat.
+fn repeated(leads: &[Lead]) -> impl Iterator<Item = (&Vec<Name>, &Vec<wabridge_model::attribution::Touch>)> {
+    leads.iter().map(|lead| (&lead.names, &lead.attribution.touches))
+}
+
+impl Rows for SqliteRows<'_> {
+    fn event(&mut self, id: EventId) -> Result<Option<EventRow>, StoreError> {
+        const FIND: &str = "SELECT id, cluster, evidence FROM events WHERE event_id = ?";
+        let row = self.find("find an event", FIND, [blob_of(id.0)], sql::event_row)?;
+        row.map(sql::parse_event_row).transpose()
+    }
+
+    fn add_event(&mut self, evidence: &Evidence) -> Result<i64, StoreError> {
+        const ADD: &str = "INSERT INTO events (event_id, evidence) VALUES (?, ?)";
+        let id = evidence.key().event_id();
+        self.run("add an event", ADD, params![blob_of(id.0), sql::to_json(evidence)?])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn set_evidence(&mut self, event: i64, evidence: &Evidence) -> Result<(), StoreError> {
+        let json = sql::to_json(evidence)?;
+        self.run("update an event", "UPDATE events SET evidence = ? WHERE id = ?", params![json, event]).map(drop)
+    }
+
+    fn set_cluster(&mut self, event: i64, cluster: i64) -> Result<(), StoreError> {
+        const SET: &str = "UPDATE events SET cluster = ?1 WHERE id = ?2 AND cluster IS NOT ?1";
+        self.run("file an event", SET, [cluster, event]).map(drop)
+    }
+
+    fn events_of(&mut self, cluster: i64) -> Result<Vec<EventRow>, StoreError> {
+        sql::events_of(self.connection, cluster)
+    }
+
+    fn name(&mut self, identity: &Identity) -> Result<Option<i64>, StoreError> {
+        const FIND: &str = "SELECT cluster FROM names WHERE kind = ? AND scope = ? AND value = ?";
+        let Identity { kind, scope, value } = identity;
+        self.find("find a name", FIND, params![kind.as_str(), scope, value], |row| row.get(0))
+    }
+
+    fn set_name(&mut self, identity: &Identity, cluster: i64) -> Result<(), StoreError> {
+        const SET: &str = "INSERT INTO names (kind, scope, value, cluster) VALUES (?, ?, ?, ?)
+                           ON CONFLICT DO UPDATE SET cluster = excluded.cluster";
+        let Identity { kind, scope, value } = identity;
+        self.run("save a name", SET, params![kind.as_str(), scope, value, cluster]).map(drop)
+    }
+
+    fn alias(&mut self, alias: &Alias) -> Result<Option<(i64, Option<Position>)>, StoreError> {
+        const FIND: &str = "SELECT cluster, claimed_at, claimed_key FROM aliases WHERE alias = ?";
+        self.find("find an alias", FIND, [alias.as_str()], |row| {
+            let claim: (Option<i64>, Option<String>) = (row.get(1)?, row.get(2)?);
+            let claim = match claim {
+                (Some(at), Some(key)) => Some(Position { at: instant(at), key: EventKey::stored(key) }),
+                _ => None,
+            };
+            Ok((row.get(0)?, claim))
+        })
+    }
+
+    fn set_alias(&mut self, alias: &Alias, cluster: i64, claim: Option<&Position>) -> Result<(), StoreError> {
+        const SET: &str = "INSERT INTO aliases (alias, cluster, claimed_at, claimed_key) VALUES (?, ?, ?, ?)
+                           ON CONFLICT DO UPDATE SET cluster = excluded.cluster,
+                               claimed_at = excluded.claimed_at, claimed_key = excluded.claimed_key";
+        let (at, key) = (claim.map(|claim| millis(claim.at)), claim.map(|claim| claim.key.as_str()));
+        self.run("save an alias", SET, params![alias.as_str(), cluster, at, key]).map(drop)
+    }
+
+    fn add_cluster(&mut self) -> Result<i64, StoreError> {
+        self.run("add a cluster", "INSERT INTO clusters (state) VALUES ('{}')", [])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn state(&mut self, cluster: i64) -> Result<Cluster, StoreError> {
+        const FIND: &str = "SELECT state FROM clusters WHERE id = ?";
+        let json: Option<String> = self.find("read a cluster", FIND, [cluster], |row| row.get(0))?;
+        let json = json.ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "read a cluster"))?;
+        sql::from_json(&json)
+    }
+
+    fn save(&mut self, cluster: i64, before: &Cluster, after: &Cluster) -> Result<(), StoreError> {
+        if !before.leads.iter().map(|lead| &lead.names).eq(after.leads.iter().map(|lead| &lead.names)) {
+            self.draw_ids(&after.leads)?;
+            self.save_handles(cluster, &after.leads)?;
+        }
+        if !repeated(&before.leads).eq(repeated(&after.leads)) {
+            self.save_touches(cluster, &after.leads)?;
+        }
+        let json = sql::to_json(after)?;
+        self.run("save a cluster", "UPDATE clusters SET state = ? WHERE id = ?", params![json, cluster]).map(drop)
+    }
+
+    fn absorb(&mut self, gone: i64, into: i64) -> Result<(), StoreError> {
+        const MOVES: [&str; 4] = [
+            "UPDATE events SET cluster = ?2 WHERE cluster = ?1",
+            "UPDATE names SET cluster = ?2 WHERE cluster = ?1",
+            "UPDATE aliases SET cluster = ?2 WHERE cluster = ?1",
+            "UPDATE OR REPLACE handles SET cluster = ?2 WHERE cluster = ?1",
+        ];
+        for sql in MOVES {
+            self.run("join clusters", sql, [gone, into])?;
+        }
+        self.run("join clusters", "DELETE FROM touches WHERE cluster = ?", [gone])?;
+        self.run("join clusters", "DELETE FROM clusters WHERE id = ?", [gone]).map(drop)
+    }
+
+    fn found_person(&mut self, event: i64) -> Result<u64, StoreError> {
+        const SET: &str =
+            "UPDATE items SET result = 'applied', reason = NULL WHERE event = ? AND reason = 'no_identity'";
+        self.run("give an item its person", SET, [event]).map(|rows| rows as u64)
+    }
+}
