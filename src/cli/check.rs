@@ -63,7 +63,8 @@ fn exit(findings: &[Finding]) -> Exit {
 fn examine(path: &Path) -> Vec<Finding> {
     match Config::load(path) {
         Err(errors) => {
-            let mut findings: Vec<_> = errors.lines().map(|line| failed("config", line, Exit::Config)).collect();
+            let mut findings: Vec<_> =
+                errors.lines().map(|line| failed("config", line, Exit::Config)).collect();
             findings.push(sqlite());
             findings
         }
@@ -115,7 +116,8 @@ fn modes(path: &Path, store: &Store) -> Vec<Finding> {
         PathBuf::from(name)
     });
     for file in files.iter().filter(|file| mode(file).is_some_and(|mode| mode & 0o077 != 0)) {
-        let text = format!("{0} holds conversations and others can read it; run chmod 600 '{0}'", file.display());
+        let text =
+            format!("{0} holds conversations and others can read it; run chmod 600 '{0}'", file.display());
         findings.push(warning("modes", text));
     }
     if findings.is_empty() {
@@ -134,7 +136,8 @@ fn sqlite() -> Finding {
     if rusqlite::version_number() >= number {
         return well("sqlite", format!("version {version}"));
     }
-    let text = format!("version {version} is older than {oldest}; install a wabridge built with its own SQLite");
+    let text =
+        format!("version {version} is older than {oldest}; install a wabridge built with its own SQLite");
     failed("sqlite", text, Exit::Config)
 }
 
@@ -159,7 +162,8 @@ fn folder(store: &Store) -> Finding {
 
 fn public_url(server: &Server) -> Finding {
     let Some(url) = &server.public_url else {
-        let text = "no public_url in [server]; add the https:// address under which providers reach this machine";
+        let text =
+            "no public_url in [server]; add the https:// address under which providers reach this machine";
         return warning("url", text.to_owned());
     };
     let parsed = url::Url::parse(url).ok();
@@ -171,7 +175,10 @@ fn public_url(server: &Server) -> Finding {
         None => true,
     };
     if !url.starts_with("https://") {
-        return warning("url", format!("{url} is not https: providers refuse it, except in a rehearsal; use https://"));
+        return warning(
+            "url",
+            format!("{url} is not https: providers refuse it, except in a rehearsal; use https://"),
+        );
     }
     if private {
         return warning("url", format!("{url} cannot be reached from outside; use a public host name"));
@@ -182,7 +189,9 @@ fn public_url(server: &Server) -> Finding {
 fn listeners(server: &Server) -> Vec<Finding> {
     let mut findings = vec![listener(server.listen)];
     if let Some(admin) = server.admin_listen.filter(|admin| !admin.ip().is_loopback()) {
-        let text = format!("admin_listen {admin} shows metrics to the network; bind it to 127.0.0.1 or fence it off");
+        let text = format!(
+            "admin_listen {admin} shows metrics to the network; bind it to 127.0.0.1 or fence it off"
+        );
         findings.push(warning("listen", text));
     }
     findings
@@ -190,9 +199,14 @@ fn listeners(server: &Server) -> Vec<Finding> {
 
 fn listener(listen: SocketAddr) -> Finding {
     if listen.ip().is_loopback() {
-        return well("listen", format!("{listen} is reached from this machine only: a proxy with TLS goes before it"));
+        return well(
+            "listen",
+            format!("{listen} is reached from this machine only: a proxy with TLS goes before it"),
+        );
     }
-    let text = format!("{listen} is plain HTTP, open to the network; bind 127.0.0.1 behind a proxy, or fence it off");
+    let text = format!(
+        "{listen} is plain HTTP, open to the network; bind 127.0.0.1 behind a proxy, or fence it off"
+    );
     warning("listen", text)
 }
 

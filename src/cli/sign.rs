@@ -51,7 +51,8 @@ impl Sign {
         let path = Path::new(&self.file).canonicalize().map_err(unreadable)?;
         let bytes = std::fs::read(&path).map_err(unreadable)?;
         let path = path.into_os_string().into_string();
-        let path = path.map_err(|_| Failure::new(Exit::Data, "the file's path is not UTF-8; use - instead"))?;
+        let path =
+            path.map_err(|_| Failure::new(Exit::Data, "the file's path is not UTF-8; use - instead"))?;
         Ok(Body { bytes, path: Some(path) })
     }
 }
@@ -139,7 +140,10 @@ mod tests {
     #[test]
     fn a_shell_reads_every_header_as_it_was_signed() {
         let value = r#"it's $HOME `id` "x" \n"#;
-        let signed = Signed { query: Some("bodySHA256=ab&c=d".to_owned()), headers: vec![("X-Proof".to_owned(), value.to_owned())] };
+        let signed = Signed {
+            query: Some("bodySHA256=ab&c=d".to_owned()),
+            headers: vec![("X-Proof".to_owned(), value.to_owned())],
+        };
         let words = pasted(&told(&signed, &Body { bytes: b"From=a'b\n".to_vec(), path: None }));
         assert!(words.contains(&format!("X-Proof: {value}\n")), "{words}");
         assert!(words.contains("http://127.0.0.1:8080/hooks/shop?bodySHA256=ab&c=d\n"), "{words}");

@@ -124,7 +124,8 @@ impl Channel {
         let signing = signing(&mut table, about);
         let verify_token = verify_token(&mut table, about);
         let business_numbers = business_numbers(&mut table);
-        let business_number = table.string("business_number").and_then(|n| phone(&table, "business_number", n));
+        let business_number =
+            table.string("business_number").and_then(|n| phone(&table, "business_number", n));
         let sample_ids = sample_ids(&mut table, about);
         if about.is_some_and(|about| about.scheme == Scheme::TwilioHmacSha1) && server.public_url.is_none() {
             let needed = "needs 'public_url' in [server]: its provider signs the URL; add public_url = \"https://...\"";
@@ -148,14 +149,20 @@ impl Channel {
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let provider = self.provider.about().slug;
-        f.debug_struct("Channel").field("name", &self.name).field("provider", &provider).finish_non_exhaustive()
+        f.debug_struct("Channel")
+            .field("name", &self.name)
+            .field("provider", &provider)
+            .finish_non_exhaustive()
     }
 }
 
 /// Every channel of the file.
 pub(super) fn read_all(root: &mut Table<'_, '_>, server: &Server) -> Vec<Channel> {
     let mut names = BTreeSet::new();
-    root.sections("channel").into_iter().filter_map(|table| Channel::read(table, server, &mut names)).collect()
+    root.sections("channel")
+        .into_iter()
+        .filter_map(|table| Channel::read(table, server, &mut names))
+        .collect()
 }
 
 fn is_meta(about: &About) -> bool {
@@ -195,7 +202,10 @@ fn name(table: &mut Table<'_, '_>, names: &mut BTreeSet<String>) -> Option<Strin
         return None;
     }
     if !names.insert(value.to_owned()) {
-        table.problem_at(at, format!("'name' of {} is taken by a channel above; give this one another", table.label));
+        table.problem_at(
+            at,
+            format!("'name' of {} is taken by a channel above; give this one another", table.label),
+        );
         return None;
     }
     Some(value.to_owned())
@@ -238,10 +248,13 @@ fn signing(table: &mut Table<'_, '_>, about: Option<&About>) -> Vec<SecretRefere
             );
             table.problem(message);
         }
-        given |= !items.is_empty();
-        references.extend(items.into_iter().enumerate().filter_map(|(index, item)| {
-            reference(table, &format!("{key}[{index}]"), item)
-        }));
+        given |= !table.is_empty_list(key);
+        references.extend(
+            items
+                .into_iter()
+                .enumerate()
+                .filter_map(|(index, item)| reference(table, &format!("{key}[{index}]"), item)),
+        );
     }
     if let Some(about) = about.filter(|_| !given) {
         let message = format!(
@@ -298,7 +311,8 @@ fn sample_ids(table: &mut Table<'_, '_>, about: Option<&About>) -> Option<Vec<Sa
     }
     let sample = |mut table: Table<'_, '_>| {
         let entry = table.required("entry", "0").map(|found| found.value.to_owned());
-        let phone_number_id = table.required("phone_number_id", "123456123").map(|found| found.value.to_owned());
+        let phone_number_id =
+            table.required("phone_number_id", "123456123").map(|found| found.value.to_owned());
         table.finish(&[]);
         Some(SampleId { entry: entry?, phone_number_id: phone_number_id? })
     };

@@ -75,6 +75,9 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let provider = self.provider.about().slug;
         let channel = &self.account.channel;
-        f.debug_struct("Endpoint").field("channel", channel).field("provider", &provider).finish_non_exhaustive()
+        f.debug_struct("Endpoint")
+            .field("channel", channel)
+            .field("provider", &provider)
+            .finish_non_exhaustive()
     }
 }

@@ -89,7 +89,8 @@ impl<'t, 'i> Table<'t, 'i> {
     pub(super) fn sections(&mut self, name: &'static str) -> Vec<Table<'t, 'i>> {
         let mut tables = Vec::new();
         for item in self.items(name, "tables, each headed by [[...]] with two brackets") {
-            if let Some(entries) = self.typed(name, item, "tables, each headed by [[...]]", DeValue::as_table) {
+            if let Some(entries) = self.typed(name, item, "tables, each headed by [[...]]", DeValue::as_table)
+            {
                 tables.push(self.child(format!("[[{name}]]"), entries.at, entries.value));
             }
         }
@@ -119,6 +120,12 @@ impl<'t, 'i> Table<'t, 'i> {
         Some(items.into_iter().filter_map(|item| self.typed(key, item, "texts", DeValue::as_str)).collect())
     }
 
+    /// Whether a key holds a list with nothing in it: given, and of no use.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        let list = self.entries.get(key).and_then(|value| value.get_ref().as_array());
+        list.is_some_and(|list| list.is_empty())
+    }
+
     /// A list of inline tables.
     pub(super) fn tables(&mut self, key: &'static str, example: &str) -> Option<Vec<Table<'t, 'i>>> {
         self.entries.get(key)?;
@@ -132,10 +139,12 @@ impl<'t, 'i> Table<'t, 'i> {
     /// A map of texts: the keys are the operator's own.
     pub(super) fn map(&mut self, key: &'static str, example: &str) -> Vec<(&'t str, Found<&'t str>)> {
         let Some(found) = self.take(key) else { return Vec::new() };
-        let Some(map) = self.typed(key, found, &format!("a table such as {example}"), DeValue::as_table) else {
+        let Some(map) = self.typed(key, found, &format!("a table such as {example}"), DeValue::as_table)
+        else {
             return Vec::new();
         };
-        let value = |value: &'t Spanned<DeValue<'i>>| self.typed(key, found_at(value), "texts", DeValue::as_str);
+        let value =
+            |value: &'t Spanned<DeValue<'i>>| self.typed(key, found_at(value), "texts", DeValue::as_str);
         map.value.iter().filter_map(|(name, text)| Some((name.get_ref().as_ref(), value(text)?))).collect()
     }
 

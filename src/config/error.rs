@@ -29,8 +29,12 @@ impl ConfigErrors {
     pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> ConfigErrors {
         use std::io::ErrorKind;
         let message = match error.kind() {
-            ErrorKind::NotFound => "there is no such file; name yours with --config or WABRIDGE_CONFIG".to_owned(),
-            ErrorKind::PermissionDenied => "may not be read by this user; check its owner and mode".to_owned(),
+            ErrorKind::NotFound => {
+                "there is no such file; name yours with --config or WABRIDGE_CONFIG".to_owned()
+            }
+            ErrorKind::PermissionDenied => {
+                "may not be read by this user; check its owner and mode".to_owned()
+            }
             ErrorKind::InvalidData => "is not UTF-8; save it as UTF-8".to_owned(),
             _ => format!("cannot be read: {error}"),
         };

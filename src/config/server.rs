@@ -39,7 +39,9 @@ impl Server {
             listen,
             admin_listen,
             public_url: public_url(&mut table),
-            max_connections: table.integer("max_connections", 1..=1_000_000).unwrap_or(default.max_connections),
+            max_connections: table
+                .integer("max_connections", 1..=1_000_000)
+                .unwrap_or(default.max_connections),
         };
         unknown_numbers(&mut table);
         table.finish(LATER);
@@ -101,6 +103,7 @@ fn unknown_numbers(table: &mut Table<'_, '_>) {
             at,
             "unknown_numbers = \"hold\" is not in this version; write \"accept\" or remove it from [server]",
         ),
-        _ => table.problem_at(at, format!("'unknown_numbers' in [server] cannot be '{value}'; write \"accept\"")),
+        _ => table
+            .problem_at(at, format!("'unknown_numbers' in [server] cannot be '{value}'; write \"accept\"")),
     }
 }

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_machine_reads_one_json_object_a_line_with_fields_at_the_top() {
         let lines = written(LevelFilter::INFO, Format::Json, || {
-            tracing::info!(target: "wabridge", http.status = 200, "answered");
+            tracing::info!(target: "wabridge", { http.status = 200 }, "answered");
         });
         let line: serde_json::Value = serde_json::from_str(lines.trim_end()).unwrap();
         assert_eq!(line["message"], "answered");

@@ -84,7 +84,10 @@ fn every_missing_secret_has_a_line_of_its_own() {
     let Ended { code, out, .. } = check(&place, &[]);
     assert_eq!(code, 78);
     assert!(out.contains("app_secrets[0] (env:META) is not set"), "{out}");
-    assert!(out.contains("verify_token (credential:verify) needs systemd; add LoadCredential=verify:/path"), "{out}");
+    assert!(
+        out.contains("verify_token (credential:verify) needs systemd; add LoadCredential=verify:/path"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -123,14 +126,19 @@ fn an_address_that_providers_cannot_use_is_pointed_out() {
         let place = Place::new(&format!("[server]\n{server}\n[store]\nurl = \"sqlite:{{folder}}/a.db\"\n"));
         let Ended { code, out, .. } = place.run(&["check"]);
         assert_eq!(code, 0, "{out}");
-        assert!(out.lines().any(|line| line.starts_with("warning") && line.contains(expected)), "{server}\n{out}");
+        assert!(
+            out.lines().any(|line| line.starts_with("warning") && line.contains(expected)),
+            "{server}\n{out}"
+        );
     }
 }
 
 #[test]
 fn a_wrong_command_line_exits_64_and_help_exits_0() {
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [&["chek"][..], &[], &["check", "--what"], &["sign", "-"], &["sign", "--channel", "main"]] {
+    for arguments in
+        [&["chek"][..], &[], &["check", "--what"], &["sign", "-"], &["sign", "--channel", "main"]]
+    {
         let mut command = wabridge(folder.path());
         command.args(arguments);
         let Ended { code, err, .. } = ended(command, b"");

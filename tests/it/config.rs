@@ -11,13 +11,19 @@ const META: &str = "[[channel]]\nname = \"main\"\nprovider = \"meta\"\napp_secre
 const MISTAKES: &[(&str, &str)] = &[
     // Unknown keys
     ("[server]\nlisen = \"127.0.0.1:1\"", "2: unknown key 'lisen' in [server]; did you mean 'listen'?"),
-    ("[server]\ncolour = 1", "2: unknown key 'colour' in [server]; it knows listen, admin_listen, public_url"),
+    (
+        "[server]\ncolour = 1",
+        "2: unknown key 'colour' in [server]; it knows listen, admin_listen, public_url",
+    ),
     ("[sever]\nlisten = \"127.0.0.1:1\"", "1: unknown key 'sever' in the file; did you mean 'server'?"),
     ("[store]\nurI = \"sqlite:/a\"", "2: unknown key 'urI' in [store]; did you mean 'url'?"),
     ("[region]\ntimezon = \"UTC\"", "2: unknown key 'timezon' in [region]; did you mean 'timezone'?"),
     ("[window]\nmargin = 3", "2: unknown key 'margin' in [window]; did you mean 'margin_seconds'?"),
     ("[consent]\nrequire = true", "2: unknown key 'require' in [consent]; did you mean 'required'?"),
-    ("{meta}app_secret = []", "5: unknown key 'app_secret' in [[channel]] 'main'; did you mean 'app_secrets'?"),
+    (
+        "{meta}app_secret = []",
+        "5: unknown key 'app_secret' in [[channel]] 'main'; did you mean 'app_secrets'?",
+    ),
     (
         "{meta}sample_ids = [{ entry = \"0\", phone_number = \"1\", phone_number_id = \"1\" }]",
         "5: unknown key 'phone_number' in sample_ids of [[channel]] 'main'; did you mean 'phone_number_id'?",
@@ -25,66 +31,153 @@ const MISTAKES: &[(&str, &str)] = &[
     // Keys of a later version
     ("[[target]]\nname = \"hubspot\"", "1: [[target]]: delivery is not in this version; remove it"),
     ("[retention]\ndays = 1", "1: retention is not in this version; remove it from the file"),
-    ("[server]\ncontrol_socket = \"/a\"", "2: control_socket is not in this version; remove it from [server]"),
+    (
+        "[server]\ncontrol_socket = \"/a\"",
+        "2: control_socket is not in this version; remove it from [server]",
+    ),
     ("[server]\napp_url = \"/a\"", "2: app_url is not in this version; remove it from [server]"),
-    ("{meta}path_token = \"env:A\"", "5: path_token is not in this version; remove it from [[channel]] 'main'"),
+    (
+        "{meta}path_token = \"env:A\"",
+        "5: path_token is not in this version; remove it from [[channel]] 'main'",
+    ),
     ("{meta}header = { name = \"a\" }", "5: header is not in this version"),
     ("{meta}allowed_ips = []", "5: allowed_ips is not in this version"),
     ("{meta}role = \"secondary\"", "5: role is not in this version"),
     ("{meta}retired = true", "5: retired is not in this version"),
     ("{meta}inbox_url = \"https://a\"", "5: inbox_url is not in this version"),
-    ("[server]\nunknown_numbers = \"hold\"", "2: unknown_numbers = \"hold\" is not in this version; write \"accept\""),
+    (
+        "[server]\nunknown_numbers = \"hold\"",
+        "2: unknown_numbers = \"hold\" is not in this version; write \"accept\"",
+    ),
     // Forms and types
     ("[server\nlisten = 1", "1: not TOML here: "),
-    ("[server]\nlisten = \"a\"\nlisten = \"b\"", "3: not TOML here: duplicate key"),
+    ("[server]\nlisten = \"[::1]:1\"\nlisten = \"[::1]:2\"", "3: not TOML here: duplicate key"),
     ("[server]\nlisten = 8080", "2: 'listen' in [server] must be a text in quotes; found integer"),
     ("server = 1", "1: 'server' in the file must be a table; found integer"),
     ("[channel]\nname = \"main\"", "1: 'channel' in the file must be tables, each headed by [[...]]"),
     ("[consent]\nrequired = \"yes\"", "2: 'required' in [consent] must be true or false; found string"),
-    ("{meta}business_numbers = \"+918047000000\"", "5: 'business_numbers' in [[channel]] 'main' must be a table such as {"),
-    ("[window]\nmargin_seconds = -1", "2: 'margin_seconds' in [window] must be a whole number from 0 to 86399"),
-    ("[window]\nmargin_seconds = 86400", "2: 'margin_seconds' in [window] must be a whole number from 0 to 86399"),
-    ("[server]\nmax_connections = 0", "2: 'max_connections' in [server] must be a whole number from 1 to 1000000"),
+    (
+        "{meta}business_numbers = \"+918047000000\"",
+        "5: 'business_numbers' in [[channel]] 'main' must be a table such as {",
+    ),
+    (
+        "[window]\nmargin_seconds = -1",
+        "2: 'margin_seconds' in [window] must be a whole number from 0 to 86399",
+    ),
+    (
+        "[window]\nmargin_seconds = 86400",
+        "2: 'margin_seconds' in [window] must be a whole number from 0 to 86399",
+    ),
+    (
+        "[server]\nmax_connections = 0",
+        "2: 'max_connections' in [server] must be a whole number from 1 to 1000000",
+    ),
     // Meaning
-    ("[server]\nlisten = \"localhost\"", "2: 'listen' in [server] is not an address and a port: 'localhost'; write it as"),
-    ("[server]\nadmin_listen = \"127.0.0.1:8080\"", "1: 'admin_listen' in [server] is the same as 'listen'; give it"),
-    ("[server]\npublic_url = \"hooks.example.in\"", "2: 'public_url' in [server] is not a URL; write it as \"https://"),
+    (
+        "[server]\nlisten = \"localhost\"",
+        "2: 'listen' in [server] is not an address and a port: 'localhost'; write it as",
+    ),
+    (
+        "[server]\nadmin_listen = \"127.0.0.1:8080\"",
+        "1: 'admin_listen' in [server] is the same as 'listen'; give it",
+    ),
+    (
+        "[server]\npublic_url = \"hooks.example.in\"",
+        "2: 'public_url' in [server] is not a URL; write it as \"https://",
+    ),
     ("[server]\npublic_url = \"ftp://a\"", "2: 'public_url' in [server] must begin with https://; write"),
-    ("[server]\npublic_url = \"https://a:b@c\"", "2: 'public_url' in [server] must not hold a user or a password; write"),
-    ("[server]\npublic_url = \"https://a/?b\"", "2: 'public_url' in [server] must end before any '?' or '#'; write"),
+    (
+        "[server]\npublic_url = \"https://a:b@c\"",
+        "2: 'public_url' in [server] must not hold a user or a password; write",
+    ),
+    (
+        "[server]\npublic_url = \"https://a/?b\"",
+        "2: 'public_url' in [server] must end before any '?' or '#'; write",
+    ),
     ("[server]\npublic_url = \" https://a\"", "2: 'public_url' in [server] must not hold blanks; write"),
-    ("[server]\nunknown_numbers = \"no\"", "2: 'unknown_numbers' in [server] cannot be 'no'; write \"accept\""),
-    ("[store]\nurl = \"postgres://u:p@h/d\"", "2: 'url' in [store]: PostgreSQL is not in this version; write url = \"sqlite:/"),
+    (
+        "[server]\nunknown_numbers = \"no\"",
+        "2: 'unknown_numbers' in [server] cannot be 'no'; write \"accept\"",
+    ),
+    (
+        "[store]\nurl = \"postgres://u:p@h/d\"",
+        "2: 'url' in [store]: PostgreSQL is not in this version; write url = \"sqlite:/",
+    ),
     ("[store]\nurl = \"wabridge.db\"", "2: 'url' in [store]: it must begin with sqlite:/; write url ="),
     ("[store]\nurl = \"sqlite:wabridge.db\"", "2: 'url' in [store]: the path must be absolute"),
-    ("[region]\ndefault_country = \"India\"", "2: 'default_country' in [region] is not a country: 'India'; write its two"),
-    ("[region]\ntimezone = \"Asia/Kolkatta\"", "2: 'timezone' in [region] is unknown: 'Asia/Kolkatta'; did you mean 'Asia/Kolkata'?"),
+    (
+        "[region]\ndefault_country = \"India\"",
+        "2: 'default_country' in [region] is not a country: 'India'; write its two",
+    ),
+    (
+        "[region]\ntimezone = \"Asia/Kolkatta\"",
+        "2: 'timezone' in [region] is unknown: 'Asia/Kolkatta'; did you mean 'Asia/Kolkata'?",
+    ),
     // Channels
-    ("[[channel]]\nprovider = \"meta\"\napp_secrets = [\"env:A\"]", "1: [[channel]] has no 'name'; add name = \"main\""),
+    (
+        "[[channel]]\nprovider = \"meta\"\napp_secrets = [\"env:A\"]",
+        "1: [[channel]] has no 'name'; add name = \"main\"",
+    ),
     ("[[channel]]\nname = \"main\"", "1: [[channel]] 'main' has no 'provider'; add provider = \"meta\""),
-    ("[[channel]]\nname = \"main\"\nprovider = \"mata\"", "3: unknown provider 'mata' in [[channel]] 'main'; did you mean 'meta'?"),
-    ("[[channel]]\nname = \"main\"\nprovider = \"wati\"", "3: unknown provider 'wati' in [[channel]] 'main'; this version knows meta"),
-    ("[[channel]]\nname = \"Main\"\nprovider = \"meta\"\napp_secrets = [\"env:A\"]", "2: 'name' of [[channel]] 'Main' is part of a URL: write 1 to 64"),
+    (
+        "[[channel]]\nname = \"main\"\nprovider = \"mata\"",
+        "3: unknown provider 'mata' in [[channel]] 'main'; did you mean 'meta'?",
+    ),
+    (
+        "[[channel]]\nname = \"main\"\nprovider = \"wati\"",
+        "3: unknown provider 'wati' in [[channel]] 'main'; this version knows meta",
+    ),
+    (
+        "[[channel]]\nname = \"Main\"\nprovider = \"meta\"\napp_secrets = [\"env:A\"]",
+        "2: 'name' of [[channel]] 'Main' is part of a URL: write 1 to 64",
+    ),
     ("{meta}{meta}", "6: 'name' of [[channel]] 'main' is taken by a channel above; give this one another"),
-    ("[[channel]]\nname = \"main\"\nprovider = \"meta\"", "1: [[channel]] 'main' has no proof: anybody could post to it; add app_secrets = "),
-    ("[[channel]]\nname = \"main\"\nprovider = \"meta\"\napp_secrets = []", "1: [[channel]] 'main' has no proof: anybody could post to it; add app_secrets"),
-    ("[[channel]]\nname = \"bot\"\nprovider = \"chatbot\"", "1: [[channel]] 'bot' has no proof: anybody could post to it; add secrets = "),
+    (
+        "[[channel]]\nname = \"main\"\nprovider = \"meta\"",
+        "1: [[channel]] 'main' has no proof: anybody could post to it; add app_secrets = ",
+    ),
+    (
+        "[[channel]]\nname = \"main\"\nprovider = \"meta\"\napp_secrets = []",
+        "1: [[channel]] 'main' has no proof: anybody could post to it; add app_secrets",
+    ),
+    (
+        "[[channel]]\nname = \"bot\"\nprovider = \"chatbot\"",
+        "1: [[channel]] 'bot' has no proof: anybody could post to it; add secrets = ",
+    ),
     (
         "[[channel]]\nname = \"t\"\nprovider = \"twilio\"\nauth_tokens = [\"env:A\"]",
         "1: [[channel]] 't' needs 'public_url' in [server]: its provider signs the URL; add public_url",
     ),
-    ("{meta}auth_tokens = [\"env:A\"]", "1: 'auth_tokens' in [[channel]] 'main' is not a word of meta; write app_secrets = "),
+    (
+        "{meta}auth_tokens = [\"env:A\"]",
+        "1: 'auth_tokens' in [[channel]] 'main' is not a word of meta; write app_secrets = ",
+    ),
     (
         "[[channel]]\nname = \"bot\"\nprovider = \"chatbot\"\nsecrets = [\"env:A\"]\nverify_token = \"env:B\"",
         "5: 'verify_token' in [[channel]] 'bot' is not a word of chatbot; remove it",
     ),
-    ("{meta}business_number = \"918047000000\"", "5: 'business_number' in [[channel]] 'main' is not a phone number in E.164 form: '918047000000'; write +"),
-    ("{meta}business_numbers = { \"106\" = \"+0\" }", "5: 'business_numbers.106' in [[channel]] 'main' is not a phone number in E.164 form"),
+    (
+        "{meta}business_number = \"918047000000\"",
+        "5: 'business_number' in [[channel]] 'main' is not a phone number in E.164 form: '918047000000'; write +",
+    ),
+    (
+        "{meta}business_numbers = { \"106\" = \"+0\" }",
+        "5: 'business_numbers.106' in [[channel]] 'main' is not a phone number in E.164 form",
+    ),
     ("{meta}portfolio = \"\"", "5: 'portfolio' in [[channel]] 'main' is empty; name it or remove it"),
-    ("{meta}sample_ids = [{ entry = \"0\" }]", "5: sample_ids of [[channel]] 'main' has no 'phone_number_id'; add phone_number_id = "),
+    (
+        "{meta}sample_ids = [{ entry = \"0\" }]",
+        "5: sample_ids of [[channel]] 'main' has no 'phone_number_id'; add phone_number_id = ",
+    ),
     // Secrets
-    ("{meta}verify_token = \"credential:../a\"", "5: 'verify_token' in [[channel]] 'main' names no credential; write credential:name"),
-    ("[[channel]]\nname = \"main\"\nprovider = \"meta\"\napp_secrets = \"env:A\"", "4: 'app_secrets' in [[channel]] 'main' must be a list of texts: [\"...\"]; found string"),
+    (
+        "{meta}verify_token = \"credential:../a\"",
+        "5: 'verify_token' in [[channel]] 'main' names no credential; write credential:name",
+    ),
+    (
+        "[[channel]]\nname = \"main\"\nprovider = \"meta\"\napp_secrets = \"env:A\"",
+        "4: 'app_secrets' in [[channel]] 'main' must be a list of texts: [\"...\"]; found string",
+    ),
 ];
 
 fn parse(toml: &str) -> Result<Config, ConfigErrors> {
@@ -103,7 +196,8 @@ fn each_mistake_is_named_with_its_line_its_key_and_the_way_out() {
 #[test]
 fn a_mistake_is_reported_alone_where_nothing_else_is_wrong() {
     // These hide others on purpose or by their nature: broken TOML, a name taken twice.
-    let crowded = |toml: &str| toml.starts_with("[server\n") || toml.starts_with("[channel]") || toml.contains("wati");
+    let crowded =
+        |toml: &str| toml.starts_with("[server\n") || toml.starts_with("[channel]") || toml.contains("wati");
     for (toml, _) in MISTAKES.iter().filter(|(toml, _)| !crowded(toml)) {
         let errors = parse(toml).expect_err(toml);
         assert_eq!(errors.problems().len(), 1, "{toml}\n{errors}");
@@ -125,7 +219,11 @@ fn a_literal_secret_is_refused_without_being_repeated() {
     for key in ["app_secrets = [\"hunter2\"]", "app_secrets = [\"env:META\"]\nverify_token = \"hunter2\""] {
         let toml = format!("[[channel]]\nname = \"main\"\nprovider = \"meta\"\n{key}");
         let errors = parse(&toml).unwrap_err().to_string();
-        assert!(errors.contains("secrets do not belong in this file: write env:NAME, file:/path or credential:name"));
+        assert!(
+            errors.contains(
+                "secrets do not belong in this file: write env:NAME, file:/path or credential:name"
+            )
+        );
         assert!(!errors.contains("hunter2"), "{errors}");
     }
 }
@@ -263,7 +361,9 @@ fn every_secret_that_is_missing_is_named_with_channel_key_and_way_out() {
     let errors = Channels::with_secrets(&config).unwrap_err().to_string();
     let lines: Vec<_> = errors.lines().collect();
     assert_eq!(lines.len(), 3, "{errors}");
-    assert!(lines[0].starts_with("channel 'meta': app_secrets[1] (env:WABRIDGE_TEST_UNSET) is not set; set it"));
+    assert!(
+        lines[0].starts_with("channel 'meta': app_secrets[1] (env:WABRIDGE_TEST_UNSET) is not set; set it")
+    );
     assert!(lines[1].starts_with("channel 'meta': verify_token (file:/nowhere/token) cannot be read"));
     assert!(lines[2].starts_with("channel 'chatbot': secrets[0] (held by the program) "), "{errors}");
     assert!(lines[2].contains("whsec_") && !lines[2].contains("c2VjcmV0"), "{errors}");

@@ -2,6 +2,8 @@
 //!
 //! Test names that begin with `crash_` or `load_` are run a few at a time (`.config/nextest.toml`).
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
+
 mod check;
 mod command;
 mod config;

@@ -20,13 +20,15 @@ auth_tokens = ["env:TWILIO"]
 /// HMAC-SHA256 of `{"object":"whatsapp_business_account"}` under the key below, as `openssl dgst` prints it.
 const SECRET: (&str, &str) = ("META", "0123456789abcdef0123456789abcdef");
 const BODY: &str = r#"{"object":"whatsapp_business_account"}"#;
-const PROOF: &str = "X-Hub-Signature-256: sha256=e3d59d231b02104529f72ed309769c75fdbc42fc9cb15257538b2012f031af65";
+const PROOF: &str =
+    "X-Hub-Signature-256: sha256=e3d59d231b02104529f72ed309769c75fdbc42fc9cb15257538b2012f031af65";
 
 #[test]
 fn a_body_in_a_file_gives_a_command_that_posts_it_from_there() {
     let place = Place::new(CONFIG);
     let file = place.write("it's.json", BODY, 0o600).canonicalize().unwrap();
-    let Ended { code, out, err } = place.run_with(&["sign", "--channel", "main", "it's.json"], &[SECRET], b"");
+    let Ended { code, out, err } =
+        place.run_with(&["sign", "--channel", "main", "it's.json"], &[SECRET], b"");
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with("curl -sS -i -X POST 'http://127.0.0.1:8099/hooks/main' \\\n"), "{out}");
     assert!(out.contains("-H 'Content-Type: application/json'"), "{out}");
@@ -51,7 +53,8 @@ fn a_body_from_standard_input_travels_inside_the_command() {
 fn twilio_is_signed_for_the_public_url_and_posted_as_a_form_to_listen() {
     let place = Place::new(CONFIG);
     let token = ("TWILIO", "0123456789abcdef0123456789abcdef");
-    let Ended { code, out, err } = place.run_with(&["sign", "--channel", "sms", "-"], &[token], b"Body=Hi&From=a");
+    let Ended { code, out, err } =
+        place.run_with(&["sign", "--channel", "sms", "-"], &[token], b"Body=Hi&From=a");
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("'http://127.0.0.1:8099/hooks/sms'"), "{out}");
     assert!(out.contains("-H 'Content-Type: application/x-www-form-urlencoded'"), "{out}");
