@@ -5,7 +5,7 @@ NEXTEST := 0.9.143
 
 # Debian packages that building and testing need: a C compiler for SQLite, strace to watch the flushes.
 PACKAGES := build-essential strace curl ca-certificates tzdata
-# The commands those packages give; when all are there, nothing is installed.
+# The commands those packages give; when they and the time zones are there, nothing is installed.
 COMMANDS := cc strace curl
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
@@ -32,9 +32,11 @@ lint: ## formatting, clippy and documentation; every warning is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 tools:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
 	@for command in $(COMMANDS); do \
 	    command -v $$command >/dev/null || missing="$$missing $$command"; \
 	done; \
+	[ -d /usr/share/zoneinfo ] || missing="$$missing tzdata"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
 	    echo "missing:$$missing; install what your system calls: $(PACKAGES)" >&2; exit 1; \

@@ -145,7 +145,9 @@ fn folder(store: &Store) -> Finding {
     let folder = store.folder();
     let shown = folder.display();
     if !folder.is_dir() {
-        let text = format!("{shown} is not there; run install -d -m 700 '{shown}' as the daemon's user");
+        let text = format!(
+            "{shown} is not there; make it with mkdir -m 700 '{shown}' and let the daemon's user own it"
+        );
         return failed("store", text, Exit::Config);
     }
     // Tried rather than read off the mode: read-only mounts and ACLs do not show in it.

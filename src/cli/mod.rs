@@ -1,6 +1,6 @@
 //! What the operator asks: one file per command. `anyhow` ends here; the library below has its own errors.
 //!
-//! To add a command: a file with its arguments and `run`, a variant of [`Command`], an arm in [`dispatch`].
+//! To add a command: a file with its arguments and `run`, a variant of `Command`, an arm in `dispatch`.
 
 mod check;
 mod failure;

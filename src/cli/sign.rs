@@ -81,7 +81,8 @@ fn now() -> Timestamp {
 fn command(channel: &Channel, server: &Server, signed: &Signed, body: &Body) -> String {
     let query = signed.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("http://{}/hooks/{}{query}", reachable(server.listen), channel.name);
-    let mut words = vec![format!("curl -sS -i -X POST {}", quoted(&url))];
+    // -g: brackets and braces in the URL are its own, not curl's.
+    let mut words = vec![format!("curl -sS -i -g -X POST {}", quoted(&url))];
     if !signed.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
         words.push(header("Content-Type", content_type(channel.provider.about().scheme, &body.bytes)));
     }

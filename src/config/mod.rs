@@ -1,7 +1,7 @@
 //! What the operator says: one TOML file, read strictly, every mistake reported at once with its way out.
 //!
 //! In: a path. Out: a [`Config`], in which everything is parsed and nothing secret is resolved, so that
-//! commands which only read need no secret. One file per table; [`document`] is how a table is read.
+//! commands which only read need no secret. One file per table; `document.rs` is how a table is read.
 //!
 //! A key is known because a table reads it: there is no second list of keys to keep.
 

@@ -109,7 +109,7 @@ fn a_store_without_its_folder_fails_with_the_command_that_makes_it() {
     let place = Place::new("[store]\nurl = \"sqlite:{folder}/data/wabridge.db\"\n");
     let Ended { code, out, .. } = place.run(&["check"]);
     assert_eq!(code, 78, "{out}");
-    assert!(out.contains(&format!("run install -d -m 700 '{}'", place.path("data").display())), "{out}");
+    assert!(out.contains(&format!("make it with mkdir -m 700 '{}'", place.path("data").display())), "{out}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn a_body_in_a_file_gives_a_command_that_posts_it_from_there() {
     let Ended { code, out, err } =
         place.run_with(&["sign", "--channel", "main", "it's.json"], &[SECRET], b"");
     assert_eq!(code, 0, "{err}");
-    assert!(out.starts_with("curl -sS -i -X POST 'http://127.0.0.1:8099/hooks/main' \\\n"), "{out}");
+    assert!(out.starts_with("curl -sS -i -g -X POST 'http://127.0.0.1:8099/hooks/main' \\\n"), "{out}");
     assert!(out.contains("-H 'Content-Type: application/json'"), "{out}");
     assert!(out.contains(&format!("-H '{PROOF}'")), "{out}");
     let quoted = file.display().to_string().replace('\'', r"'\''");
