@@ -33,7 +33,8 @@ lint: ## formatting, clippy and documentation; every warning is an error
 
 tools:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
-	@for command in $(COMMANDS); do \
+	@missing=; \
+	for command in $(COMMANDS); do \
 	    command -v $$command >/dev/null || missing="$$missing $$command"; \
 	done; \
 	[ -d /usr/share/zoneinfo ] || missing="$$missing tzdata"; \
