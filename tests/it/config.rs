@@ -342,7 +342,10 @@ fn channel(slug: &str, secrets: &[&str]) -> Channel {
 #[test]
 fn a_configuration_can_be_built_without_a_file() {
     let mut config = Config::new("/tmp/demo.db");
-    config.channels = vec![channel("meta", &["one", "two"]), channel("chatbot", &["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"])];
+    config.channels = vec![
+        channel("meta", &["one", "two"]),
+        channel("chatbot", &["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"]),
+    ];
     let channels = Channels::with_secrets(&config).unwrap();
     assert_eq!(channels.len(), 2);
     assert_eq!(channels.get("meta").unwrap().account.secrets.signing.len(), 2);
