@@ -1,8 +1,18 @@
-//! wabridge: WhatsApp Business conversations into CRMs.
+//! The `wabridge` daemon: carries WhatsApp Business webhooks into CRMs.
 //!
-//! The modules in the order of the flow: [`inbox`] takes verified requests and says what they mean,
-//! [`leads`] turns that into lead state, [`store`] keeps both.
+//! The modules in the order of the flow: [`config`] (what the operator says), [`clock`] and [`fault`],
+//! [`store`] (what is kept), [`inbox`] (requests and what they mean), [`leads`] (lead state and what
+//! people ask of it), [`telemetry`] (what the operator reads), [`web`] (the routes), [`runtime`] (start,
+//! workers, stop), [`cli`] (what the operator asks) and [`exit`] (how a command ends).
 
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod exit;
 pub mod fault;
+pub mod inbox;
 pub mod leads;
+pub mod runtime;
 pub mod store;
+pub mod telemetry;
+pub mod web;

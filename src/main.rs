@@ -1,2 +1,7 @@
-//! The `wabridge` binary.
-fn main() {}
+//! The `wabridge` binary: everything is in the library, so that tests and benches link the same code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wabridge::cli::run(std::env::args_os()).into()
+}

@@ -1,0 +1,90 @@
+//! What the operator asks: one file per command. `anyhow` ends here; the library below has its own errors.
+//!
+//! To add a command: a file with its arguments and `run`, a variant of `Command`, an arm in `dispatch`.
+
+mod check;
+mod failure;
+mod sign;
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::telemetry::logs;
+use clap::{Parser, Subcommand};
+use failure::{Failure, OrExit};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Carries WhatsApp Business conversations into CRMs.
+#[derive(Debug, Parser)]
+#[command(name = "wabridge", version)]
+struct Arguments {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        env = "WABRIDGE_CONFIG",
+        value_name = "FILE",
+        default_value = "/etc/wabridge/wabridge.toml"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+    Sign(sign::Sign),
+}
+
+/// Runs one command line, the program's name first, and says how it ended.
+pub fn run<I, T>(arguments: I) -> Exit
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing can be said about a closed terminal, least of all on it.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+        }
+    };
+    dispatch(arguments).unwrap_or_else(|failure| report(&failure))
+}
+
+fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
+    logs::init().or_exit(Exit::Config)?;
+    let Arguments { config, command } = arguments;
+    let out = &mut io::stdout().lock();
+    match command {
+        Command::Check(check) => check.run(&config, out),
+        Command::Sign(sign) => sign.run(&load(&config)?, out),
+    }
+}
+
+/// Reads the configuration for a command that cannot do without.
+fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).or_exit(Exit::Config)
+}
+
+fn report(failure: &Failure) -> Exit {
+    // A reader that went away (`wabridge ... | head`) is no failure to tell anybody about.
+    if !failure.is_broken_pipe() {
+        drop(writeln!(io::stderr(), "wabridge: {failure}"));
+    }
+    failure.exit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,83 @@
+//! The channels as the running daemon looks them up: by name, with provider and account side by side.
+
+use super::Config;
+use super::secret::SecretErrors;
+use std::collections::BTreeMap;
+use std::fmt;
+use wabridge_providers::{Account, Provider};
+
+/// Every channel, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Channels(BTreeMap<String, Endpoint>);
+
+/// One channel, ready to verify or to read what was stored.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Whose format it speaks.
+    pub provider: &'static dyn Provider,
+    /// What its provider needs to know of it.
+    pub account: Account,
+}
+
+impl Channels {
+    /// The channels with their secrets, to serve webhooks.
+    ///
+    /// # Errors
+    /// Every secret of every channel that cannot be resolved.
+    pub fn with_secrets(config: &Config) -> Result<Channels, SecretErrors> {
+        let mut channels = Channels::without_secrets(config);
+        let mut errors = Vec::new();
+        for channel in &config.channels {
+            match (channel.resolve_secrets(), channels.0.get_mut(&channel.name)) {
+                (Ok(secrets), Some(endpoint)) => endpoint.account.secrets = secrets,
+                (Ok(_), None) => {}
+                (Err(SecretErrors(more)), _) => errors.extend(more),
+            }
+        }
+        if errors.is_empty() { Ok(channels) } else { Err(SecretErrors(errors)) }
+    }
+
+    /// The channels without secrets, to read what was verified when it was stored.
+    #[must_use]
+    pub fn without_secrets(config: &Config) -> Channels {
+        let endpoint = |channel: &super::Channel| {
+            let account = channel.account(&config.server, &config.region);
+            (channel.name.clone(), Endpoint { provider: channel.provider, account })
+        };
+        Channels(config.channels.iter().map(endpoint).collect())
+    }
+
+    /// The channel of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Endpoint> {
+        self.0.get(name)
+    }
+
+    /// Every channel with its name, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Endpoint)> {
+        self.0.iter().map(|(name, endpoint)| (name.as_str(), endpoint))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let provider = self.provider.about().slug;
+        let channel = &self.account.channel;
+        f.debug_struct("Endpoint")
+            .field("channel", channel)
+            .field("provider", &provider)
+            .finish_non_exhaustive()
+    }
+}

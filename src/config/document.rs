@@ -1,0 +1,254 @@
+//! How a table is read: each key is asked for once, by name and type; what nobody asked for is unknown.
+//!
+//! The document is walked rather than deserialised because serde stops at the first mistake, and an
+//! operator wants all of them. Messages never repeat a value unless the caller knows it is no secret.
+
+use super::error::{ConfigErrors, Problem};
+use std::cell::RefCell;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Where mistakes are collected while a document is read.
+pub(super) struct Report<'i> {
+    text: &'i str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'i> Report<'i> {
+    pub(super) fn new(text: &'i str) -> Report<'i> {
+        Report { text, problems: RefCell::default() }
+    }
+
+    /// Records a mistake at a byte offset.
+    pub(super) fn problem(&self, at: usize, message: impl Into<String>) {
+        let before = self.text.as_bytes().iter().take(at);
+        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        self.problems.borrow_mut().push(Problem { line: Some(line), message: message.into() });
+    }
+
+    pub(super) fn into_result<T>(self, value: T, path: &Path) -> Result<T, ConfigErrors> {
+        let problems = self.problems.into_inner();
+        if problems.is_empty() { Ok(value) } else { Err(ConfigErrors::new(path, problems)) }
+    }
+}
+
+/// Parses a text; what is not TOML is reported, and what is TOML around it is still read.
+pub(super) fn parse<'i>(text: &'i str, report: &Report<'i>) -> DeTable<'i> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        // Not `Display`: that shows the line itself, which may hold a secret.
+        let at = error.span().map_or(text.len(), |span| span.start);
+        report.problem(at, format!("not TOML here: {}", error.message()));
+    }
+    document.into_inner()
+}
+
+/// A value and the offset it stands at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<T> {
+    pub(super) value: T,
+    pub(super) at: usize,
+}
+
+/// One table while it is read.
+pub(super) struct Table<'t, 'i> {
+    /// How messages call it: `[server]`.
+    pub(super) label: String,
+    at: usize,
+    entries: &'t DeTable<'i>,
+    asked: Vec<&'static str>,
+    refused: Vec<&'static str>,
+    report: &'t Report<'i>,
+}
+
+impl<'t, 'i> Table<'t, 'i> {
+    pub(super) fn root(entries: &'t DeTable<'i>, report: &'t Report<'i>) -> Table<'t, 'i> {
+        Table { label: "the file".to_owned(), at: 0, entries, asked: Vec::new(), refused: Vec::new(), report }
+    }
+
+    /// Records a mistake of the table as a whole.
+    pub(super) fn problem(&self, message: impl Into<String>) {
+        self.report.problem(self.at, message);
+    }
+
+    /// Records a mistake at a value.
+    pub(super) fn problem_at(&self, at: usize, message: impl Into<String>) {
+        self.report.problem(at, message);
+    }
+
+    /// The table `[name]`.
+    pub(super) fn section(&mut self, name: &'static str) -> Option<Table<'t, 'i>> {
+        let found = self.take(name)?;
+        let entries = self.typed(name, found, "a table", DeValue::as_table)?;
+        Some(self.child(format!("[{name}]"), entries.at, entries.value))
+    }
+
+    /// Every table `[[name]]`.
+    pub(super) fn sections(&mut self, name: &'static str) -> Vec<Table<'t, 'i>> {
+        let mut tables = Vec::new();
+        for item in self.items(name, "tables, each headed by [[...]] with two brackets") {
+            if let Some(entries) = self.typed(name, item, "tables, each headed by [[...]]", DeValue::as_table)
+            {
+                tables.push(self.child(format!("[[{name}]]"), entries.at, entries.value));
+            }
+        }
+        tables
+    }
+
+    /// A text.
+    pub(super) fn string(&mut self, key: &'static str) -> Option<Found<&'t str>> {
+        let found = self.take(key)?;
+        self.typed(key, found, "a text in quotes", DeValue::as_str)
+    }
+
+    /// A text without which the table means nothing.
+    pub(super) fn required(&mut self, key: &'static str, example: &str) -> Option<Found<&'t str>> {
+        if !self.entries.contains_key(key) {
+            self.asked.push(key);
+            self.problem(format!("{} has no '{key}'; add {key} = \"{example}\"", self.label));
+            return None;
+        }
+        self.string(key)
+    }
+
+    /// A list of texts. A single text is not taken for a list, so that a rotation needs no new spelling.
+    pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<Found<&'t str>>> {
+        self.entries.get(key)?;
+        let items = self.items(key, "a list of texts: [\"...\"]");
+        Some(items.into_iter().filter_map(|item| self.typed(key, item, "texts", DeValue::as_str)).collect())
+    }
+
+    /// Whether a key holds a list with nothing in it: given, and of no use.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        let list = self.entries.get(key).and_then(|value| value.get_ref().as_array());
+        list.is_some_and(|list| list.is_empty())
+    }
+
+    /// A list of inline tables.
+    pub(super) fn tables(&mut self, key: &'static str, example: &str) -> Option<Vec<Table<'t, 'i>>> {
+        self.entries.get(key)?;
+        let items = self.items(key, &format!("a list such as {example}"));
+        let as_table = |item| self.typed(key, item, &format!("tables such as {example}"), DeValue::as_table);
+        let tables: Vec<_> = items.into_iter().filter_map(as_table).collect();
+        let label = format!("{key} of {}", self.label);
+        Some(tables.into_iter().map(|found| self.child(label.clone(), found.at, found.value)).collect())
+    }
+
+    /// A map of texts: the keys are the operator's own.
+    pub(super) fn map(&mut self, key: &'static str, example: &str) -> Vec<(&'t str, Found<&'t str>)> {
+        let Some(found) = self.take(key) else { return Vec::new() };
+        let Some(map) = self.typed(key, found, &format!("a table such as {example}"), DeValue::as_table)
+        else {
+            return Vec::new();
+        };
+        let value =
+            |value: &'t Spanned<DeValue<'i>>| self.typed(key, found_at(value), "texts", DeValue::as_str);
+        map.value.iter().filter_map(|(name, text)| Some((name.get_ref().as_ref(), value(text)?))).collect()
+    }
+
+    /// A switch.
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let found = self.take(key)?;
+        self.typed(key, found, "true or false", DeValue::as_bool).map(|found| found.value)
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn integer(&mut self, key: &'static str, bounds: RangeInclusive<u32>) -> Option<u32> {
+        let found = self.take(key)?;
+        let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        let integer = self.typed(key, found, &expected, DeValue::as_integer)?;
+        // Underscores are already gone from the text; the radix is that of the spelling.
+        let number = u32::from_str_radix(integer.value.as_str(), integer.value.radix()).ok();
+        let number = number.filter(|number| bounds.contains(number));
+        if number.is_none() {
+            self.problem_at(integer.at, format!("'{key}' in {} must be {expected}", self.label));
+        }
+        number
+    }
+
+    /// Refuses a key with its own sentence, wherever it stands.
+    pub(super) fn refuse(&mut self, key: &'static str, message: &str) {
+        self.refused.push(key);
+        if let Some((name, _)) = self.entries.get_key_value(key) {
+            self.problem_at(name.span().start, message);
+        }
+    }
+
+    /// Reports every key that nobody asked for. `later` are keys of the design that nothing reads yet.
+    pub(super) fn finish(&mut self, later: &[&str]) {
+        for name in self.entries.keys() {
+            let key = name.get_ref().as_ref();
+            if self.asked.contains(&key) || self.refused.contains(&key) {
+                continue;
+            }
+            self.problem_at(name.span().start, self.unknown(key, later));
+        }
+    }
+
+    fn unknown(&self, key: &str, later: &[&str]) -> String {
+        let label = &self.label;
+        if later.contains(&key) {
+            return format!("{key} is not in this version; remove it from {label}");
+        }
+        match nearest(key, self.asked.iter().copied()) {
+            Some(near) => format!("unknown key '{key}' in {label}; did you mean '{near}'?"),
+            None => format!("unknown key '{key}' in {label}; it knows {}", self.asked.join(", ")),
+        }
+    }
+
+    fn child(&self, label: String, at: usize, entries: &'t DeTable<'i>) -> Table<'t, 'i> {
+        Table { label, at, entries, asked: Vec::new(), refused: Vec::new(), report: self.report }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Found<&'t DeValue<'i>>> {
+        self.asked.push(key);
+        self.entries.get(key).map(found_at)
+    }
+
+    fn items(&mut self, key: &'static str, expected: &str) -> Vec<Found<&'t DeValue<'i>>> {
+        let Some(found) = self.take(key) else { return Vec::new() };
+        let items = self.typed(key, found, expected, DeValue::as_array);
+        items.map(|items| items.value.iter().map(found_at).collect()).unwrap_or_default()
+    }
+
+    fn typed<T>(
+        &self,
+        key: &str,
+        found: Found<&'t DeValue<'i>>,
+        expected: &str,
+        read: impl FnOnce(&'t DeValue<'i>) -> Option<T>,
+    ) -> Option<Found<T>> {
+        let value = read(found.value);
+        if value.is_none() {
+            let kind = found.value.type_str();
+            self.problem_at(found.at, format!("'{key}' in {} must be {expected}; found {kind}", self.label));
+        }
+        value.map(|value| Found { value, at: found.at })
+    }
+}
+
+fn found_at<'t, 'i>(value: &'t Spanned<DeValue<'i>>) -> Found<&'t DeValue<'i>> {
+    Found { value: value.get_ref(), at: value.span().start }
+}
+
+/// The choice most like a word, if any is alike enough to be what was meant.
+pub(crate) fn nearest<'c>(word: &str, choices: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let alike = |choice: &'c str| (strsim::jaro_winkler(word, choice), choice);
+    let best = choices.into_iter().map(alike).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 >= 0.8).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_its_word_and_a_stranger_finds_none() {
+        let keys = ["listen", "admin_listen", "public_url"];
+        assert_eq!(nearest("lisen", keys), Some("listen"));
+        assert_eq!(nearest("public-url", keys), Some("public_url"));
+        assert_eq!(nearest("colour", keys), None);
+    }
+}

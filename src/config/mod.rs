@@ -1,0 +1,133 @@
+//! What the operator says: one TOML file, read strictly, every mistake reported at once with its way out.
+//!
+//! In: a path. Out: a [`Config`], in which everything is parsed and nothing secret is resolved, so that
+//! commands which only read need no secret. One file per table; `document.rs` is how a table is read.
+//!
+//! A key is known because a table reads it: there is no second list of keys to keep.
+
+mod channel;
+mod channels;
+mod consent;
+mod document;
+mod error;
+mod region;
+mod secret;
+mod server;
+mod store;
+mod window;
+
+pub use channel::Channel;
+pub use channels::{Channels, Endpoint};
+pub use consent::Consent;
+pub use error::{ConfigErrors, Problem};
+pub use region::Region;
+pub use secret::{SecretError, SecretErrors, SecretFault, SecretReference};
+pub use server::Server;
+pub use store::Store;
+pub use window::Window;
+
+pub(crate) use document::nearest;
+use document::{Report, Table};
+use std::path::{Path, PathBuf};
+
+/// Tables of the design that nothing reads yet. Accepting them in silence would promise what does not happen.
+const LATER: &[&str] = &[
+    "alerts",
+    "answers",
+    "conversions",
+    "enrichment",
+    "graph",
+    "intents",
+    "leads",
+    "link",
+    "oidc",
+    "quota",
+    "retention",
+    "summary",
+];
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[store]`
+    pub store: Store,
+    /// `[region]`
+    pub region: Region,
+    /// `[window]`
+    pub window: Window,
+    /// `[consent]`
+    pub consent: Consent,
+    /// Every `[[channel]]`, in the order of the file. Names are unique.
+    pub channels: Vec<Channel>,
+}
+
+impl Config {
+    /// The defaults over a store at `path`, without channels: for tests and the demo, which need no file.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Config {
+        Config {
+            server: Server::default(),
+            store: Store::new(path),
+            region: Region::default(),
+            window: Window::default(),
+            consent: Consent::default(),
+            channels: Vec::new(),
+        }
+    }
+
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Every mistake in it, each with its line, its key and the way out.
+    pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigErrors> {
+        let path = path.as_ref();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Config::parse(&text, path),
+            Err(error) => Err(ConfigErrors::unreadable(path, &error)),
+        }
+    }
+
+    /// Reads and checks a text; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Config, ConfigErrors> {
+        let report = Report::new(text);
+        let document = document::parse(text, &report);
+        let mut root = Table::root(&document, &report);
+        let config = Config::read(&mut root);
+        root.finish(LATER);
+        report.into_result(config, path.as_ref())
+    }
+
+    fn read(root: &mut Table<'_, '_>) -> Config {
+        let server = root.section("server").map(Server::read).unwrap_or_default();
+        root.refuse("target", "[[target]]: delivery is not in this version; remove it");
+        Config {
+            channels: channel::read_all(root, &server),
+            store: root.section("store").map(Store::read).unwrap_or_default(),
+            region: root.section("region").map(Region::read).unwrap_or_default(),
+            window: root.section("window").map(Window::read).unwrap_or_default(),
+            consent: root.section("consent").map(Consent::read).unwrap_or_default(),
+            server,
+        }
+    }
+
+    /// The channel of this name.
+    #[must_use]
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        self.channels.iter().find(|channel| channel.name == name)
+    }
+
+    /// What is allowed and probably not meant, a sentence each, with what to do.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.channels.iter().filter_map(Channel::warning).collect();
+        if self.channels.is_empty() {
+            warnings.push("no [[channel]]: no webhook can arrive; add one".to_owned());
+        }
+        warnings
+    }
+}

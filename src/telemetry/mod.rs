@@ -1,0 +1,3 @@
+//! What the operator reads while the daemon runs: log lines.
+
+pub mod logs;

@@ -1,0 +1,3 @@
+//! The routes: webhooks in, answers out.
+
+pub mod api;

@@ -1,0 +1,11 @@
+//! The one integration binary: linking the daemon again for every file would cost more than running them.
+//!
+//! Test names that begin with `crash_` or `load_` are run a few at a time (`.config/nextest.toml`).
+
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
+
+mod check;
+mod command;
+mod config;
+mod sign;
+mod supply;
