@@ -213,6 +213,18 @@ mod tests {
     }
 
     #[test]
+    fn the_only_contact_may_spell_the_senders_number_in_another_way() {
+        with(r#"[{"wa_id":"525550000000","user_id":"MX.1","profile":{"name":"N"}}]"#, |contacts| {
+            let names = Names { phone: Some("5215550000000"), ..Names::default() };
+            let found = person(names, contacts, true, Country::INDIA);
+            assert_eq!(found.name.as_deref(), Some("N"));
+            assert_eq!(found.phone, Phone::from_whatsapp_id("5215550000000").ok());
+            assert_eq!(found.bsuid, Bsuid::parse("MX.1"));
+            assert_eq!(name_of(names, contacts, false), None);
+        });
+    }
+
+    #[test]
     fn a_contact_of_a_strange_shape_names_nobody_and_fails_nothing() {
         with(
             r#"[5, {"profile":[]}, {"wa_id":{},"user_id":[1]}, {"wa_id":"919990000001","profile":{"name":"N"}}]"#,
