@@ -213,19 +213,25 @@ fn customer(parameters: &Parameters, party: &'static str) -> Result<Person, Malf
     let own = |name: &str| if inbound { parameters.get(name) } else { None };
     let id = |name: &str| own(name).and_then(|id| Bsuid::parse(id.strip_prefix("whatsapp:").unwrap_or(id)));
     let phone = own("WaId").and_then(|id| Phone::from_whatsapp_id(id).ok()).or_else(|| address.phone());
+    let ids = [address.bsuid(), id("ExternalUserId"), id("WaId"), id("ParentExternalUserId")];
+    // The form of an id says whose it is, wherever it stands.
+    let (parents, owns): (Vec<Bsuid>, Vec<Bsuid>) = ids.into_iter().flatten().partition(is_parent);
+    let respelt = |phone: &Phone| address.phone().is_some_and(|sent| sent != *phone);
     let person = Person {
-        phone_as_sent: phone
-            .as_ref()
-            .filter(|phone| address.phone().is_some_and(|sent| sent != **phone))
-            .map(|_| address.name.clone()),
+        phone_as_sent: phone.as_ref().filter(|phone| respelt(phone)).map(|_| address.name.clone()),
         phone,
-        bsuid: address.bsuid().or_else(|| id("ExternalUserId")).or_else(|| id("WaId")),
-        parent_bsuid: id("ParentExternalUserId"),
+        bsuid: owns.into_iter().next(),
+        parent_bsuid: parents.into_iter().next(),
         username: own("ProfileUsername").or_else(|| own("Username")).map(str::to_owned),
         email: None,
         name: own("ProfileName").map(str::to_owned),
     };
     if person.is_identified() { Ok(person) } else { Err(invalid(party)) }
+}
+
+/// Whether an id is that of linked portfolios: `IN.ENT.1234`.
+fn is_parent(id: &Bsuid) -> bool {
+    id.as_str().split('.').nth(1) == Some("ENT")
 }
 
 /// What was sent: as Twilio says, else as the other parameters show.
