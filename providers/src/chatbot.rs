@@ -448,3 +448,448 @@ const COUNTRIES: &str = "\
     NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW \
     SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO \
     TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Proof;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::collections::BTreeSet;
+    use wabridge_model::chatbot::Urgency;
+
+    fn account() -> Account {
+        Account {
+            channel: "site".into(),
+            portfolio: "default".into(),
+            business_numbers: Default::default(),
+            business_number: Phone::from_whatsapp_id("918047000000").ok(),
+            sample_ids: vec![],
+            default_country: Country::INDIA,
+            public_url: None,
+            secrets: Default::default(),
+        }
+    }
+
+    fn normalise(body: &[u8]) -> Result<Vec<Item>, Malformed> {
+        let inbound = Inbound { query: "", headers: &[], body, received_at: Timestamp::UNIX_EPOCH };
+        Chatbot.normalise(&Verified::recall(inbound, Proof::Signed), &account())
+    }
+
+    /// The event, or `reason path` of its fault.
+    fn read(body: &Value) -> Result<Event, String> {
+        read_text(&body.to_string())
+    }
+
+    fn read_text(body: &str) -> Result<Event, String> {
+        match normalise(body.as_bytes()).map_err(|fault| format!("{} {}", fault.reason, fault.path))?.pop() {
+            Some(Item::Event(event)) => Ok(*event),
+            Some(Item::Quarantined(fault)) => Err(format!("{} {}", fault.reason, fault.path)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn chatbot(event: Event) -> ChatbotEvent {
+        match event.fact {
+            Fact::Chatbot(event) => *event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn text(value: &str) -> Option<String> {
+        Some(value.to_owned())
+    }
+
+    /// Every field of every wire struct, each text different. A new field does not compile until it is here.
+    fn maximal() -> Value {
+        let event = WireEvent {
+            event_id: text("evt-1"),
+            event_type: text("lead.created"),
+            occurred_at: text("2026-11-22T08:35:12Z"),
+            bot_id: text("bot-1"),
+            conversation_id: text("conversation-1"),
+            visitor: Some(Object(WireVisitor {
+                email: text("buyer@example.in"),
+                phone: text("+919876543210"),
+                name: text("A Customer"),
+                company: text("Example Traders"),
+                company_size: text("11-50"),
+                country: text("IN"),
+            })),
+            context: Some(Object(WireContext {
+                source_url: text("https://example.in/pricing"),
+                referrer: text("https://search.example/"),
+                utm_source: text("utm-1"),
+                utm_medium: text("utm-2"),
+                utm_campaign: text("utm-3"),
+                utm_term: text("utm-4"),
+                utm_content: text("utm-5"),
+                session_id: text("session-1"),
+            })),
+            intent: Some(Object(WireIntent {
+                primary: text("pricing"),
+                labels: Some(vec!["label-1".into(), "label-2".into()]),
+                qualification_score: Some(71.25),
+                competitor_mentions: Some(vec!["Competitor One".into()]),
+            })),
+            transcript: Some(Object(WireTranscript {
+                summary: text("Asked for the price."),
+                messages: Some(Number::from(17)),
+                duration_seconds: Some(93.5),
+                transcript_url: text("https://bot.example/t/1"),
+                sentiment: Some(Sentiment::Score(-0.75)),
+            })),
+            deal: Some(Object(WireDeal {
+                amount: RawValue::from_string("\"1499.90\"".into()).ok(),
+                currency: text("INR"),
+            })),
+            crm_target: Some(Object(WireCrmTarget {
+                target: text("hubspot"),
+                object: text("contact"),
+                create_deal: Some(true),
+                deal_stage: text("stage-1"),
+                owner_routing: text("owner-1"),
+            })),
+            consent: Some(Object(WireConsent {
+                given_at: text("2026-11-22T08:30:00Z"),
+                text_version: text("v3"),
+                language: text("en"),
+                purpose: text("crm"),
+            })),
+            custom: json!({"plan": "gold"}).as_object().cloned(),
+        };
+        serde_json::to_value(event).unwrap()
+    }
+
+    fn schema() -> Value {
+        serde_json::from_str(include_str!("../../docs/chatbot-event.schema.json")).unwrap()
+    }
+
+    /// The paths of all fields of an event, `custom` unopened.
+    fn wire_fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let path = format!("{path}{name}");
+            if path != "custom" {
+                wire_fields(value, &format!("{path}."), found);
+            }
+            found.insert(path);
+        }
+    }
+
+    fn schema_fields(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}{name}");
+            schema_fields(property, &format!("{path}."), found);
+            found.insert(path);
+        }
+    }
+
+    fn leaves(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => object.values().for_each(|value| leaves(value, found)),
+            Value::Array(array) => array.iter().for_each(|value| leaves(value, found)),
+            leaf => found.push(leaf.to_string()),
+        }
+    }
+
+    fn words(schema: &Value) -> Vec<&str> {
+        schema["enum"].as_array().unwrap().iter().filter_map(Value::as_str).collect()
+    }
+
+    /// A path in an event, to change what is there.
+    fn at<'a>(event: &'a mut Value, path: &str) -> &'a mut Value {
+        path.split('.').fold(event, |value, name| &mut value[name])
+    }
+
+    fn with(path: &str, value: Value) -> Value {
+        let mut event = maximal();
+        *at(&mut event, path) = value;
+        event
+    }
+
+    #[test]
+    fn the_schema_and_the_wire_structs_have_the_same_fields() {
+        let (mut wire, mut described) = (BTreeSet::new(), BTreeSet::new());
+        wire_fields(&maximal(), "", &mut wire);
+        schema_fields(&schema(), "", &mut described);
+        assert_eq!(wire, described);
+        assert_eq!(wire.len(), 47);
+    }
+
+    #[test]
+    fn the_types_keep_everything_that_is_sent() {
+        let event = serde_json::to_value(read(&maximal()).unwrap()).unwrap();
+        let (mut sent, mut kept) = (vec![], vec![]);
+        leaves(&maximal(), &mut sent);
+        leaves(&event, &mut kept);
+        for leaf in &sent {
+            assert_eq!(sent.iter().filter(|other| *other == leaf).count(), 1, "{leaf} is sent twice");
+            assert!(kept.contains(leaf), "{leaf} is lost");
+        }
+        // Beside what was sent: key, account id, business number, portfolio and the fact's type.
+        assert_eq!(kept.len(), sent.len() + 5);
+    }
+
+    #[test]
+    fn what_the_schema_requires_is_required_and_nothing_else() {
+        let schema = schema();
+        let required: Vec<&str> =
+            schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        for name in schema["properties"].as_object().unwrap().keys() {
+            let mut absent = maximal();
+            absent.as_object_mut().unwrap().remove(name);
+            for event in [absent, with(name, Value::Null)] {
+                match read(&event) {
+                    Ok(_) => assert!(!required.contains(&name.as_str()), "{name}"),
+                    Err(fault) => {
+                        assert!(required.contains(&name.as_str()), "{name}");
+                        assert_eq!(fault, format!("missing_field {name}"));
+                    }
+                }
+            }
+            let nullable = schema["properties"][name]["type"]
+                .as_array()
+                .is_some_and(|types| types.contains(&json!("null")));
+            assert_eq!(nullable, !required.contains(&name.as_str()), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_optional_field_may_be_null() {
+        let mut fields = BTreeSet::new();
+        wire_fields(&maximal(), "", &mut fields);
+        for path in fields.iter().filter(|path| path.contains('.')) {
+            assert!(read(&with(path, Value::Null)).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_schema_lists_the_event_types_with_their_urgency() {
+        use ChatbotEventType as T;
+        // Exhaustive: a new type does not compile until it has a number here.
+        let number = |event_type: &T| match event_type {
+            T::LeadCreated => 0,
+            T::LeadUpdated => 1,
+            T::LeadQualified => 2,
+            T::DemoRequested => 3,
+            T::SupportEscalated => 4,
+            T::ConversationUpdated => 5,
+            T::ConversationEnded => 6,
+            T::ConsentGiven => 7,
+            T::ConsentWithdrawn => 8,
+            T::Other(text) => panic!("{text} is not known to the types"),
+        };
+        let schema = schema();
+        let choices = &schema["properties"]["event_type"]["anyOf"];
+        let mut numbers = BTreeSet::new();
+        for (choice, urgency) in [(&choices[0], Urgency::Urgent), (&choices[1], Urgency::Bulk)] {
+            for word in words(choice) {
+                let event_type = T::from(word);
+                numbers.insert(number(&event_type));
+                assert_eq!(event_type.urgency(), urgency, "{word}");
+            }
+        }
+        assert_eq!(numbers, (0..9).collect());
+    }
+
+    #[test]
+    fn the_schema_lists_the_countries_and_the_words_of_sentiment() {
+        let schema = schema();
+        let visitor = &schema["properties"]["visitor"]["properties"];
+        assert_eq!(words(&visitor["country"]), COUNTRIES.split(' ').collect::<Vec<_>>());
+        assert_eq!(COUNTRIES.split(' ').count(), 249);
+        let sentiment = &schema["properties"]["transcript"]["properties"]["sentiment"]["anyOf"];
+        assert_eq!(words(&sentiment[1]), ["positive", "neutral", "negative"]);
+        for word in words(&sentiment[1]) {
+            assert!(read(&with("transcript.sentiment", json!(word))).is_ok(), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_limits_of_the_schema_are_those_of_the_reader() {
+        let schema = schema();
+        let properties = |name: &str| schema["properties"][name]["properties"].clone();
+        let cases = [
+            ("intent.qualification_score", properties("intent")["qualification_score"].clone()),
+            ("transcript.messages", properties("transcript")["messages"].clone()),
+            ("transcript.duration_seconds", properties("transcript")["duration_seconds"].clone()),
+            ("transcript.sentiment", properties("transcript")["sentiment"]["anyOf"][0].clone()),
+        ];
+        for (path, limits) in cases {
+            for (limit, beyond) in [("minimum", -1.0), ("maximum", 1.0)] {
+                let Some(limit) = limits[limit].as_f64() else { continue };
+                assert!(read(&with(path, json!(limit))).is_ok(), "{path} {limit}");
+                let fault = read(&with(path, json!(limit + beyond))).unwrap_err();
+                assert_eq!(fault, format!("invalid_field {path}"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_is_named_by_its_path() {
+        let cases = [
+            ("event_id", json!("")),
+            ("event_id", json!(7)),
+            ("event_type", json!(" ")),
+            ("occurred_at", json!("yesterday")),
+            ("occurred_at", json!("2026-11-22T08:35:12")),
+            ("occurred_at", json!(1_795_336_512)),
+            ("bot_id", json!(["bot"])),
+            ("conversation_id", json!(1)),
+            ("visitor", json!("A Customer")),
+            ("visitor", json!(["buyer@example.in", null, null, null, null, null])),
+            ("visitor.email", json!("buyer at example.in")),
+            ("visitor.phone", json!("not a phone")),
+            ("visitor.phone", json!(919_876_543_210_u64)),
+            ("visitor.country", json!("UK")),
+            ("visitor.country", json!("ZZ")),
+            ("visitor.country", json!("IND")),
+            ("visitor.country", json!("")),
+            ("context.utm_source", json!(5)),
+            ("intent.labels", json!("pricing")),
+            ("intent.qualification_score", json!("71")),
+            ("transcript.messages", json!(1.5)),
+            ("transcript.messages", json!("3")),
+            ("transcript.sentiment", json!("happy")),
+            ("transcript.sentiment", json!([0.5])),
+            ("deal.amount", json!("1,499.90")),
+            ("deal.amount", json!("")),
+            ("deal.amount", json!("12.")),
+            ("deal.amount", json!("1e3")),
+            ("deal.amount", json!(true)),
+            ("deal.amount", json!({"value": 1})),
+            ("crm_target.create_deal", json!("yes")),
+            ("consent.given_at", json!("now")),
+            ("custom", json!([1])),
+        ];
+        for (path, value) in cases {
+            let fault = read(&with(path, value.clone())).unwrap_err();
+            assert_eq!(fault, format!("invalid_field {path}"), "{value}");
+        }
+        assert_eq!(
+            read(&with("intent.labels", json!(["a", null]))).unwrap_err(),
+            "invalid_field intent.labels[1]"
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_not_one_object_is_malformed_as_a_whole() {
+        let deep = format!("{{\"new\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        let bodies: [(&[u8], &str); 9] = [
+            (b"", "not_json $"),
+            (b"{", "not_json $"),
+            (b"{} {}", "not_json $"),
+            (b"\xef\xbb\xbf{}", "not_json $"),
+            (b"{\"a\":\"\xff\"}", "not_json $"),
+            (b"[]", "unexpected_shape $"),
+            (b"[{\"event_id\":\"evt-1\"}]", "unexpected_shape $"),
+            (b"\"evt-1\"", "unexpected_shape $"),
+            (deep.as_bytes(), "too_deep $"),
+        ];
+        for (body, expected) in bodies {
+            let fault = normalise(body).unwrap_err();
+            assert_eq!(format!("{} {}", fault.reason, fault.path), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_that_no_type_can_hold_is_a_fault_at_its_path() {
+        let body = maximal().to_string();
+        for (from, to, path) in [
+            ("71.25", "1e400", "intent.qualification_score"),
+            ("A Customer", "\\ud83d", "visitor.name"),
+            ("gold", "\\udc00", "custom.plan"),
+        ] {
+            assert!(body.contains(from));
+            assert_eq!(read_text(&body.replace(from, to)).unwrap_err(), format!("invalid_field {path}"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_ignored_and_an_unknown_type_is_kept() {
+        let mut event = with("event_type", json!("meeting.booked"));
+        event["later"] = json!({"a": [1]});
+        event["visitor"]["later"] = json!(1);
+        let event = chatbot(read(&event).unwrap());
+        assert_eq!(event.event_type, ChatbotEventType::Other("meeting.booked".into()));
+        assert_eq!(event.event_type.urgency(), Urgency::Bulk);
+    }
+
+    #[test]
+    fn an_amount_keeps_its_digits() {
+        let cases = [
+            ("\"1499.90\"", "1499.90"),
+            ("1499.90", "1499.90"),
+            ("12345678901234567890.123456789", "12345678901234567890.123456789"),
+            ("\" -5 \"", "-5"),
+            ("0", "0"),
+            ("1.5e3", "1500"),
+            ("12e-1", "1.2"),
+            ("1E+21", "1000000000000000000000"),
+            ("-2.5e-3", "-0.0025"),
+            ("0.05e1", "0.5"),
+        ];
+        let body = maximal().to_string();
+        for (sent, kept) in cases {
+            let event = chatbot(read_text(&body.replace("\"1499.90\"", sent)).unwrap());
+            assert_eq!(event.deal.unwrap().amount.as_deref(), Some(kept), "{sent}");
+        }
+        assert!(read_text(&body.replace("\"1499.90\"", "1e31")).is_err());
+    }
+
+    #[test]
+    fn a_count_of_messages_may_be_written_as_a_float() {
+        let event = chatbot(read(&with("transcript.messages", json!(3.0))).unwrap());
+        assert_eq!(event.transcript.messages, Some(3));
+    }
+
+    #[test]
+    fn a_blank_text_of_a_form_is_absent() {
+        let event =
+            read(&with("visitor", json!({"email": "", "phone": " ", "name": "", "company": " "}))).unwrap();
+        assert!(event.person.is_empty());
+        assert_eq!(chatbot(event).visitor, Firmographics::default());
+    }
+
+    #[test]
+    fn a_user_id_in_the_place_of_a_phone_is_one() {
+        let person = read(&with("visitor.phone", json!("IN.1349120865530274"))).unwrap().person;
+        assert_eq!(person.bsuid.unwrap().as_str(), "IN.1349120865530274");
+        assert!(person.phone.is_none() && person.phone_as_sent.is_none());
+    }
+
+    #[test]
+    fn the_key_is_channel_bot_and_event_and_two_bots_never_share_one() {
+        let key_of = |bot: &str, event: &str| {
+            let mut body = with("bot_id", json!(bot));
+            body["event_id"] = json!(event);
+            read(&body).unwrap().key
+        };
+        assert_eq!(key_of("bot-1", "evt-1").as_str(), "bot:site:bot-1:evt-1");
+        assert_ne!(key_of("a:b", "c").as_str(), key_of("a", "b:c").as_str());
+        assert_ne!(key_of("a:b", "c").as_str(), key_of("a%3Ab", "c").as_str());
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = normalise(&body);
+        }
+
+        #[test]
+        fn no_change_of_an_event_makes_the_reader_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut body = maximal().to_string().into_bytes();
+            let at = at.index(body.len());
+            body[at] = byte;
+            let _ = normalise(&body);
+        }
+
+        #[test]
+        fn a_number_written_with_an_exponent_keeps_its_value(digits in 1_u64..1_000_000, power in -12_i32..12) {
+            let raw = RawValue::from_string(format!("{digits}e{power}")).unwrap();
+            let plain: f64 = decimal(&raw).unwrap().parse().unwrap();
+            let exact: f64 = raw.get().parse().unwrap();
+            prop_assert_eq!(plain, exact);
+        }
+    }
+}
