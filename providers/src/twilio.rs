@@ -306,3 +306,241 @@ fn whole(reason: &'static str) -> Malformed {
 fn invalid(name: &'static str) -> Malformed {
     Malformed { reason: "invalid_field", path: name.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Proof;
+    use proptest::prelude::*;
+    use wabridge_model::Country;
+
+    fn account() -> Account {
+        let number = Phone::from_whatsapp_id("918047000000").unwrap();
+        Account {
+            channel: "twilio".into(),
+            portfolio: "default".into(),
+            business_numbers: [("whatsapp:+918047000000".to_owned(), number)].into(),
+            business_number: None,
+            sample_ids: vec![],
+            default_country: Country::INDIA,
+            public_url: Some("https://hooks.example.in/hooks/twilio".into()),
+            secrets: Default::default(),
+        }
+    }
+
+    fn normalise(body: &[u8]) -> Result<Vec<Item>, Malformed> {
+        let inbound = Inbound { query: "", headers: &[], body, received_at: Timestamp::UNIX_EPOCH };
+        Twilio.normalise(&Verified::recall(inbound, Proof::Signed), &account())
+    }
+
+    fn read(body: &str) -> Result<Event, String> {
+        match normalise(body.as_bytes()).map_err(|fault| format!("{} {}", fault.reason, fault.path))?.pop() {
+            Some(Item::Event(event)) => Ok(*event),
+            Some(Item::Quarantined(fault)) => Err(format!("{} {}", fault.reason, fault.path)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const INBOUND: &str = "AccountSid=AC1&MessageSid=SM1&SmsStatus=received&From=whatsapp%3A%2B919876543210\
+        &To=whatsapp%3A%2B918047000000&WaId=919876543210&ProfileName=A+Customer&NumMedia=0";
+
+    fn inbound(more: &str) -> Event {
+        read(&format!("{INBOUND}{more}")).unwrap()
+    }
+
+    fn message(more: &str) -> Message {
+        match inbound(more).fact {
+            Fact::Message(message) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn status(more: &str) -> Status {
+        let body = format!(
+            "AccountSid=AC1&MessageSid=SM1&From=whatsapp%3A%2B918047000000&To=whatsapp%3A%2B919876543210{more}"
+        );
+        match read(&body).unwrap().fact {
+            Fact::Status(status) => status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_message_is_keyed_by_account_and_message() {
+        let event = inbound("&Body=Hello");
+        assert_eq!(event.key.as_str(), "tw:AC1:SM1");
+        assert_eq!(event.occurred_at, None);
+        assert_eq!(event.business.account_id.as_deref(), Some("whatsapp:+918047000000"));
+        assert_eq!(event.business.number.unwrap().e164(), "+918047000000");
+        assert_eq!(event.person.phone.unwrap().e164(), "+919876543210");
+        assert_eq!(event.person.phone_as_sent, None);
+        assert_eq!(event.person.name.as_deref(), Some("A Customer"));
+    }
+
+    #[test]
+    fn the_kind_is_as_stated_or_as_the_parameters_show() {
+        let cases = [
+            ("&Body=Hi", "text"),
+            ("&Body=Hi&MessageType=text", "text"),
+            ("&MessageType=reaction&Body=x", "reaction"),
+            ("&MessageType=poll", "poll"),
+            ("&MessageType=Image", "image"),
+            ("&ButtonText=Yes&Body=Yes", "button"),
+            ("&ListTitle=Plan", "interactive"),
+            ("&Latitude=12.9&Longitude=77.6", "location"),
+            ("&Body=", "unsupported"),
+        ];
+        for (more, kind) in cases {
+            assert_eq!(message(more).kind.as_str(), kind, "{more}");
+        }
+        for (content_type, kind) in [
+            ("image/jpeg", "image"),
+            ("image/webp", "sticker"),
+            ("audio/ogg; codecs=opus", "audio"),
+            ("video/mp4", "video"),
+            ("text/vcard", "contacts"),
+            ("text/x-vcard", "contacts"),
+            ("application/pdf", "document"),
+            ("", "document"),
+        ] {
+            let media =
+                INBOUND.replace("NumMedia=0", &format!("NumMedia=1&MediaContentType0={content_type}"));
+            let Fact::Message(message) = read(&media).unwrap().fact else { panic!("{content_type}") };
+            assert_eq!(message.kind.as_str(), kind, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn only_a_source_or_a_click_id_is_an_ad() {
+        assert_eq!(message("&Body=Hi&ReferralNumMedia=0").referral, ReferralReport::Absent);
+        assert_eq!(
+            message("&ReferralNumMedia=0&ReferralSourceId=&ReferralBody=").referral,
+            ReferralReport::Absent
+        );
+        assert_eq!(message("&ReferralHeadline=Sale").referral, ReferralReport::Malformed);
+        assert_eq!(message("&ReferralNumMedia=1").referral, ReferralReport::Malformed);
+        let ReferralReport::Present(ad) = message(
+            "&ReferralSourceId=120210000000&ReferralSourceType=AD&ReferralCtwaClid=ARx&ReferralMediaContentType=image%2Fjpeg",
+        )
+        .referral
+        else {
+            panic!("no referral")
+        };
+        assert_eq!(ad.source_type.as_deref(), Some("ad"));
+        assert_eq!(ad.ctwa_clid.as_deref(), Some("ARx"));
+        assert_eq!(ad.media_type.as_deref(), Some("image"));
+        let ReferralReport::Present(click) = message("&ReferralCtwaClid=ARx").referral else {
+            panic!("no referral")
+        };
+        assert_eq!(click.source_id, None);
+    }
+
+    #[test]
+    fn a_user_id_in_the_place_of_a_phone_is_one() {
+        let body = INBOUND.replace("whatsapp%3A%2B919876543210", "whatsapp%3AIN.1349120865530274");
+        let person = read(&body.replace("WaId=919876543210", "WaId=")).unwrap().person;
+        assert!(person.phone.is_none());
+        assert_eq!(person.bsuid.unwrap().as_str(), "IN.1349120865530274");
+        // The number may still be told beside it.
+        let person = read(&body).unwrap().person;
+        assert_eq!(person.phone.unwrap().e164(), "+919876543210");
+        assert_eq!(person.bsuid.unwrap().as_str(), "IN.1349120865530274");
+        let person = inbound(
+            "&ExternalUserId=whatsapp%3AIN.7&ParentExternalUserId=whatsapp%3AIN.ENT.8&ProfileUsername=a.customer",
+        )
+        .person;
+        assert_eq!(person.bsuid.unwrap().as_str(), "IN.7");
+        assert_eq!(person.parent_bsuid.unwrap().as_str(), "IN.ENT.8");
+        assert_eq!(person.username.as_deref(), Some("a.customer"));
+    }
+
+    #[test]
+    fn whatsapps_own_digits_are_the_key_and_the_other_spelling_is_kept() {
+        let body = INBOUND
+            .replace("%2B919876543210", "%2B5582912345678")
+            .replace("WaId=919876543210", "WaId=558212345678");
+        let person = read(&body).unwrap().person;
+        assert_eq!(person.phone.unwrap().e164(), "+558212345678");
+        assert_eq!(person.phone_as_sent.as_deref(), Some("+5582912345678"));
+    }
+
+    #[test]
+    fn a_plus_that_was_not_encoded_is_still_a_plus() {
+        let event = read(&INBOUND.replace("%3A%2B", ":+")).unwrap();
+        assert_eq!(event.business.account_id.as_deref(), Some("whatsapp:+918047000000"));
+        assert_eq!(event.person.phone.unwrap().e164(), "+919876543210");
+    }
+
+    #[test]
+    fn a_status_is_keyed_by_its_state_too_and_names_its_code() {
+        for (sent, state) in [
+            ("queued", "queued"),
+            ("accepted", "queued"),
+            ("sending", "queued"),
+            ("sent", "sent"),
+            ("delivered", "delivered"),
+            ("READ", "read"),
+            ("failed", "failed"),
+            ("undelivered", "failed"),
+            ("canceled", "canceled"),
+        ] {
+            assert_eq!(status(&format!("&MessageStatus={sent}")).state.as_str(), state, "{sent}");
+            assert_eq!(status(&format!("&SmsStatus={sent}")).state.as_str(), state, "{sent}");
+        }
+        let refused = status("&MessageStatus=undelivered&SmsStatus=undelivered&ErrorCode=63016");
+        assert_eq!(refused.codes, [63016]);
+        assert!(refused.says_window_closed());
+        assert!(status("&MessageStatus=sent&ErrorCode=0").codes.is_empty());
+    }
+
+    #[test]
+    fn a_json_body_says_the_same_as_a_form() {
+        let form = inbound("&Body=Hello");
+        let json = read(
+            r#"{"AccountSid":"AC1","MessageSid":"SM1","SmsStatus":"received","From":"whatsapp:+919876543210",
+                "To":"whatsapp:+918047000000","WaId":919876543210,"ProfileName":"A Customer","NumMedia":0,
+                "Body":"Hello","MediaUrl0":null,"Later":{"a":1}}"#,
+        );
+        assert_eq!(json.unwrap(), form);
+    }
+
+    #[test]
+    fn a_fault_is_named_by_its_parameter() {
+        let cases = [
+            (INBOUND.replace("MessageSid=SM1", "MessageSid="), "missing_field MessageSid"),
+            (INBOUND.replace("AccountSid=AC1&", ""), "missing_field AccountSid"),
+            (INBOUND.replace("To=whatsapp%3A%2B918047000000&", ""), "missing_field To"),
+            (INBOUND.replace("From=whatsapp%3A%2B919876543210&", ""), "missing_field From"),
+            (INBOUND.replace("From=whatsapp%3A", "From="), "invalid_field From"),
+            (
+                INBOUND.replace("%2B919876543210", "nobody").replace("WaId=919876543210", ""),
+                "invalid_field From",
+            ),
+            ("hello".to_owned(), "not_form $"),
+            ("<Response/>".to_owned(), "not_form $"),
+            ("AccountSid=%FF".to_owned(), "not_form $"),
+            (String::new(), "not_form $"),
+            ("[1]".to_owned(), "not_form $"),
+            ("{".to_owned(), "not_json $"),
+            (format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200)), "too_deep $"),
+        ];
+        for (body, fault) in cases {
+            assert_eq!(read(&body).unwrap_err(), fault, "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = normalise(&body);
+        }
+
+        #[test]
+        fn no_value_makes_the_reader_panic(name in "(From|To|WaId|MessageStatus|ErrorCode|Referral[A-Z][a-z]+)", value in ".{0,60}") {
+            let parameters = Parameters([(name, value)].into());
+            let _ = read_message(&parameters, &account());
+            let _ = (message_kind(&parameters), referral(&parameters));
+            let _ = (Address::read(parameters.0.values().next().unwrap()), customer(&parameters, "From"));
+        }
+    }
+}
