@@ -93,17 +93,7 @@ impl<'a> Inbound<'a> {
     }
 }
 
-/// How strongly a request was proven, strongest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Proof {
-    /// A secret path.
-    SecretPath,
-    /// A shared secret in a header.
-    SharedSecret,
-    /// A signature over the body.
-    Signed,
-}
+pub use wabridge_model::evidence::Proof;
 
 /// A request whose sender proved to know a secret.
 #[derive(Debug)]
