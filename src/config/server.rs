@@ -17,7 +17,7 @@ pub struct Server {
     /// The URL providers post to, without a slash at its end, otherwise as written: Twilio signs its bytes.
     pub public_url: Option<String>,
     /// Connections at one time.
-    pub max_connections: u32,
+    pub max_connections: usize,
 }
 
 impl Default for Server {

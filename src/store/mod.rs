@@ -98,6 +98,12 @@ pub trait Inbox: Send + Sync {
     /// Marks a request as in hand, so that one that brings the process down twice is found.
     fn in_hand(&self, request: Option<i64>);
 
+    /// Makes an empty commit, to see that the store takes writes.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn probe(&self) -> Result<(), StoreError>;
+
     /// How far projection is behind.
     ///
     /// # Errors

@@ -16,3 +16,6 @@ pub struct Api {
     /// The configuration: policy of the verdict, business numbers, region.
     pub config: Arc<Config>,
 }
+
+/// Adds the routes.
+pub fn configure(_routes: &mut actix_web::web::ServiceConfig) {}
