@@ -626,6 +626,7 @@ mod tests {
             assert_eq!(sent.iter().filter(|other| *other == leaf).count(), 1, "{leaf} is sent twice");
             assert!(kept.contains(leaf), "{leaf} is lost");
         }
+        assert_eq!(serde_json::from_value::<Event>(event).unwrap(), read(&maximal()).unwrap());
         // Beside what was sent: key, account id, business number, portfolio and the fact's type.
         assert_eq!(kept.len(), sent.len() + 5);
     }
@@ -803,6 +804,15 @@ mod tests {
             assert!(body.contains(from));
             assert_eq!(read_text(&body.replace(from, to)).unwrap_err(), format!("invalid_field {path}"));
         }
+    }
+
+    #[test]
+    fn a_field_that_is_given_twice_is_a_fault() {
+        let body = maximal().to_string();
+        let twice = body.replace("\"email\":", "\"email\":\"other@example.in\",\"email\":");
+        assert_eq!(read_text(&twice).unwrap_err(), "invalid_field visitor");
+        let twice = body.replace("\"event_id\":", "\"event_id\":\"evt-0\",\"event_id\":");
+        assert_eq!(read_text(&twice).unwrap_err(), "invalid_field $");
     }
 
     #[test]

@@ -454,9 +454,9 @@ mod tests {
         assert_eq!(standard("AAECAwQF"), Err("does not begin with whsec_"));
         assert_eq!(standard("whsec_AAEC-_QF"), Err("is not standard base64 after whsec_"));
         assert_eq!(standard("whsec_AAECAwQF"), Err("is not 24 to 64 bytes long when decoded"));
-        assert_eq!(standard(&format!("whsec_{}", BASE64.encode(&[7; 23]))).is_ok(), false);
+        assert!(standard(&format!("whsec_{}", BASE64.encode(&[7; 23]))).is_err());
         assert_eq!(standard(&format!("whsec_{}", BASE64.encode(&[7; 24]))), Ok(()));
         assert_eq!(standard(&format!("whsec_{}", BASE64.encode(&[7; 64]))), Ok(()));
-        assert_eq!(standard(&format!("whsec_{}", BASE64.encode(&[7; 65]))).is_ok(), false);
+        assert!(standard(&format!("whsec_{}", BASE64.encode(&[7; 65]))).is_err());
     }
 }
