@@ -90,8 +90,11 @@ impl Window {
     /// Joins the window of another lead that turned out to be the same person.
     pub fn merge(&mut self, other: Window) {
         let newest = |window: &Window| window.inbound.as_ref().map(|act| (act.at, act.event_id));
-        let (late, early) =
-            if newest(&other) > newest(self) { (other, std::mem::take(self)) } else { (std::mem::take(self), other) };
+        let (late, early) = if newest(&other) > newest(self) {
+            (other, std::mem::take(self))
+        } else {
+            (std::mem::take(self), other)
+        };
         let reaction = match (late.reaction, early.reaction) {
             (Some(a), Some(b)) => Some(if (a.at, a.event_id) >= (b.at, b.event_id) { a } else { b }),
             (a, b) => a.or(b),
@@ -231,7 +234,8 @@ pub fn judge(
         Reason::ConsentWithdrawn => MaySend::Nothing,
         _ => MaySend::TemplateOnly,
     };
-    let opted_out = window.marketing.is_some_and(|choice| choice.stopped) || consents.is_withdrawn(consent::ADVERTISING);
+    let opted_out =
+        window.marketing.is_some_and(|choice| choice.stopped) || consents.is_withdrawn(consent::ADVERTISING);
     Verdict {
         may_send,
         free_text_until: until.filter(|_| may_send == MaySend::FreeText || reason == Reason::WindowClosed),

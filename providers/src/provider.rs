@@ -188,7 +188,11 @@ impl Account {
             .and_then(|id| self.business_numbers.get(id))
             .cloned()
             .or_else(|| self.business_number.clone())
-            .or_else(|| shown.and_then(|text| Phone::parse(&format!("+{}", text.trim_start_matches('+')), self.default_country).ok()))
+            .or_else(|| {
+                shown.and_then(|text| {
+                    Phone::parse(&format!("+{}", text.trim_start_matches('+')), self.default_country).ok()
+                })
+            })
     }
 }
 

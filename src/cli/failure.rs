@@ -17,6 +17,11 @@ impl Failure {
         Failure { exit, error: anyhow::Error::msg(message.into()) }
     }
 
+    /// An error with the exit code it asks for.
+    pub(super) fn of(exit: Exit, error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit, error: error.into() }
+    }
+
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }

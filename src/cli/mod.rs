@@ -4,6 +4,7 @@
 
 mod check;
 mod failure;
+mod serve;
 mod sign;
 
 use crate::config::Config;
@@ -34,6 +35,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Check(check::Check),
     Sign(sign::Sign),
 }
@@ -60,6 +62,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let Arguments { config, command } = arguments;
     let out = &mut io::stdout().lock();
     match command {
+        Command::Serve(serve) => serve.run(load(&config)?, out),
         Command::Check(check) => check.run(&config, out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
     }

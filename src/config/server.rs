@@ -41,7 +41,7 @@ impl Server {
             public_url: public_url(&mut table),
             max_connections: table
                 .integer("max_connections", 1..=1_000_000)
-                .unwrap_or(default.max_connections),
+                .map_or(default.max_connections, |number| number as usize),
         };
         unknown_numbers(&mut table);
         table.finish(LATER);

@@ -64,7 +64,13 @@ impl Projector {
             let one = normalise(stored, &self.channels);
             let (read, quarantined) = tally(&one);
             if quarantined > 0 {
-                tracing::warn!(request = stored.id, channel = one.channel, read, quarantined, "items quarantined");
+                tracing::warn!(
+                    request = stored.id,
+                    channel = one.channel,
+                    read,
+                    quarantined,
+                    "items quarantined"
+                );
             }
             prepared.push(one);
         }
@@ -85,7 +91,11 @@ impl Projector {
                     Ok(0) => rung.wait(),
                     Ok(_) => {}
                     Err(error) => {
-                        tracing::error!(kind = error.kind.as_str(), doing = error.doing, "projection waits for the store");
+                        tracing::error!(
+                            kind = error.kind.as_str(),
+                            doing = error.doing,
+                            "projection waits for the store"
+                        );
                         rung.wait();
                     }
                 }

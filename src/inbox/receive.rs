@@ -25,7 +25,8 @@ pub enum Refusal {
 pub async fn receive(inbound: Inbound<'_>, endpoint: &Endpoint, inbox: &dyn Inbox) -> Result<(), Refusal> {
     let request = {
         let verified = endpoint.provider.verify(inbound, &endpoint.account)?;
-        let kept = |name: &str| name == "content-type" || endpoint.provider.about().proof_headers.contains(&name);
+        let kept =
+            |name: &str| name == "content-type" || endpoint.provider.about().proof_headers.contains(&name);
         Request {
             received_at: verified.received_at(),
             channel: endpoint.account.channel.clone(),

@@ -90,7 +90,12 @@ impl Default for Metrics {
         let help = "Webhook requests that were refused before any proof, by reason";
         registry.register("webhook_refusals", help, metrics.refusals.clone());
         let help = "From the end of the body to the durable acknowledgement";
-        registry.register_with_unit("webhook_ack_duration", help, Unit::Seconds, metrics.ack_duration.clone());
+        registry.register_with_unit(
+            "webhook_ack_duration",
+            help,
+            Unit::Seconds,
+            metrics.ack_duration.clone(),
+        );
         registry.register("requests", "Stored requests by state", metrics.states.clone());
         registry.register("items", "Items of projected requests by result", metrics.items.clone());
         let help = "Age of the oldest stored request that is not projected";

@@ -93,7 +93,10 @@ async fn take(request: &HttpRequest, body: &[u8], endpoint: &Endpoint, hooks: &H
         Err(Refusal::Unproven(rejection)) => unproven(hooks, provider, rejection),
         Err(Refusal::NotStored(error)) => {
             hooks.metrics.answered(provider, Answered::not_stored);
-            tracing::error!(kind = error.kind.as_str(), "webhook not stored; the provider will send it again");
+            tracing::error!(
+                kind = error.kind.as_str(),
+                "webhook not stored; the provider will send it again"
+            );
             HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).finish()
         }
     }
@@ -129,7 +132,9 @@ async fn read(headers: &HeaderMap, mut payload: web::Payload) -> Result<Vec<u8>,
 
 /// The headers in the form the providers read; a value that is not text is no proof of anything.
 fn headers(map: &HeaderMap) -> Vec<(String, String)> {
-    map.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
+    map.iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect()
 }
 
 fn unproven(hooks: &Hooks, provider: &'static str, rejection: Rejection) -> HttpResponse {
