@@ -1,6 +1,8 @@
 //! Requests without a proof: 401, a counted reason, nothing stored.
 
-use crate::support::socket::{NOW, Running, difference, request};
+use crate::support::socket::{CHATBOT_SECRET, NOW, Running, difference, request};
+use data_encoding::BASE64;
+use sha2::{Digest, Sha256};
 
 type Headers = Vec<(String, String)>;
 
@@ -160,4 +162,37 @@ fn a_proof_at_the_edge_of_its_time_is_one_and_a_delivery_of_the_same_event_is_a_
     }
     let books = running.settled();
     assert_eq!((books.items["applied"], books.items["duplicate"]), (1, 3));
+}
+
+/// HMAC-SHA256 of a key of less than a block, once more and by hand: here nothing of ours signs.
+fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let pad = |with: u8| {
+        let mut block = [with; 64];
+        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        block
+    };
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
+}
+
+#[test]
+fn a_replayed_webhook_id_with_another_event_is_another_event() {
+    let running = Running::start();
+    let key = BASE64.decode(CHATBOT_SECRET.trim_start_matches("whsec_").as_bytes()).unwrap();
+    let at = NOW.parse::<jiff::Timestamp>().unwrap().as_second();
+    for event_id in ["e-1", "e-2", "e-1"] {
+        let body = format!(
+            r#"{{"event_id":"{event_id}","event_type":"lead.created","occurred_at":"2026-11-22T08:30:00Z","bot_id":"b","visitor":{{"phone":"+447700900124"}}}}"#
+        );
+        let proof = BASE64.encode(&hmac_sha256(&key, format!("msg_same.{at}.{body}").as_bytes()));
+        let headers = [
+            ("webhook-id", "msg_same".to_owned()),
+            ("webhook-timestamp", at.to_string()),
+            ("webhook-signature", format!("v1,{proof}")),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(running.ask(&request("POST", "/hooks/site", &headers, body.as_bytes())).status, 200);
+    }
+    let books = running.settled();
+    assert_eq!((books.items["applied"], books.items["duplicate"]), (2, 1));
 }
