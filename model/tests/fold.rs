@@ -1,5 +1,7 @@
 //! Lead state depends on the set of (event, receipt) pairs alone: not on order, not on repetition.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,14 +47,28 @@ fn referral() -> impl Strategy<Value = ReferralReport> {
 }
 
 fn fact(n: u16) -> impl Strategy<Value = Fact> {
-    let kind = prop::sample::select(vec!["text", "reaction", "request_welcome", "edit", "poll_from_the_future"]);
+    let kind =
+        prop::sample::select(vec!["text", "reaction", "request_welcome", "edit", "poll_from_the_future"]);
     let message = (kind, referral(), prop::bool::weighted(0.1)).prop_map(move |(kind, referral, group)| {
-        Fact::Message(Message { id: format!("m{n}"), kind: kind.into(), text: Some("hi".into()), group, referral })
+        Fact::Message(Message {
+            id: format!("m{n}"),
+            kind: kind.into(),
+            text: Some("hi".into()),
+            group,
+            referral,
+        })
     });
-    let status = (prop::sample::select(vec!["sent", "delivered", "failed"]), prop::bool::ANY).prop_map(move |(state, refused)| {
-        let codes = if refused { vec![131_047] } else { vec![] };
-        Fact::Status(Status { message_id: format!("o{n}"), state: state.into(), codes, free_entry_until: None })
-    });
+    let status = (prop::sample::select(vec!["sent", "delivered", "failed"]), prop::bool::ANY).prop_map(
+        move |(state, refused)| {
+            let codes = if refused { vec![131_047] } else { vec![] };
+            Fact::Status(Status {
+                message_id: format!("o{n}"),
+                state: state.into(),
+                codes,
+                free_entry_until: None,
+            })
+        },
+    );
     let change = (0..3u8, prop::option::of(0..3u8)).prop_map(|(phone, bsuid)| {
         Fact::IdentityChange(IdentityChange {
             previous_phone: Some(Phone::from_whatsapp_id(&format!("91987650000{phone}")).unwrap()),
@@ -68,9 +84,8 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
         Fact::Call(Call { id: format!("c{n}"), step: "connect".into(), direction, answered: false })
     });
     let kinds = vec!["lead.created", "consent.given", "consent.withdrawn", "conversation.ended"];
-    let chatbot = (prop::sample::select(kinds), prop::option::of(0..2u8)).prop_map(move |(kind, conversation)| {
-        Fact::Chatbot(Box::new(chatbot_event(n, kind, conversation)))
-    });
+    let chatbot = (prop::sample::select(kinds), prop::option::of(0..2u8))
+        .prop_map(move |(kind, conversation)| Fact::Chatbot(Box::new(chatbot_event(n, kind, conversation))));
     prop_oneof![6 => message, 2 => status, 1 => change, 1 => choice, 1 => call, 4 => chatbot]
 }
 
