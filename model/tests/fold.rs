@@ -1,5 +1,7 @@
 //! Lead state depends on the set of (event, receipt) pairs alone: not on order, not on repetition.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
