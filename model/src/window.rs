@@ -264,13 +264,18 @@ fn reason(
         (_, Some(Doubt::ClockUnsure)) => Reason::ClockUnsure,
         (_, Some(Doubt::CatchingUp)) => Reason::CatchingUp,
         (None, None) => Reason::NeverWrote,
-        // Not before the act: providers' times have whole seconds, and within one the order is unknown.
-        (Some(act), None) if window.number_changed_at >= Some(act.at) => Reason::NumberChanged,
-        (Some(act), None) if window.refused_at >= Some(act.at) => Reason::ProviderRefused,
+        (Some(act), None) if not_before(window.number_changed_at, act) => Reason::NumberChanged,
+        (Some(act), None) if not_before(window.refused_at, act) => Reason::ProviderRefused,
         (Some(_), None) if until.is_none_or(|until| now >= until) => Reason::WindowClosed,
         (Some(act), None) if act.kind == "call" => Reason::CustomerCalled,
         (Some(_), None) => Reason::CustomerWrote,
     }
+}
+
+/// Whether something that closes came in the second of an act or later. Providers' times have whole
+/// seconds: within one the order is unknown, and the verdict is one-sided.
+fn not_before(closed_at: Option<Timestamp>, act: &Act) -> bool {
+    closed_at.is_some_and(|at| at.as_second() >= act.at.as_second())
 }
 
 #[cfg(test)]

@@ -7,5 +7,6 @@
 mod check;
 mod command;
 mod config;
+mod projection;
 mod sign;
 mod supply;

@@ -138,7 +138,9 @@ impl Ledger for SqliteStore {
                 let name: String = row.get(0).map_err(failed(doing))?;
                 let value = row.get::<_, i64>(1).map_err(failed(doing))?.unsigned_abs();
                 match name.split_once('.') {
-                    Some(("requests", state)) => drop(books.requests.insert(state.to_owned(), value)),
+                    Some(("requests", state)) => {
+                        let _ = books.requests.insert(state.to_owned(), value);
+                    }
                     Some(("items", result)) if value > 0 => {
                         drop(books.items.insert(result.to_owned(), value))
                     }
