@@ -142,7 +142,7 @@ impl Ledger for SqliteStore {
                         let _ = books.requests.insert(state.to_owned(), value);
                     }
                     Some(("items", result)) if value > 0 => {
-                        drop(books.items.insert(result.to_owned(), value))
+                        _ = books.items.insert(result.to_owned(), value)
                     }
                     _ => {}
                 }
