@@ -4,9 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
 
+mod bad_input;
 mod check;
 mod command;
 mod config;
+mod limits;
+mod logs;
+mod metrics;
 mod projection;
 mod sign;
 mod supply;
+mod support;

@@ -137,15 +137,11 @@ impl Ledger for SqliteStore {
             while let Some(row) = rows.next().map_err(failed(doing))? {
                 let name: String = row.get(0).map_err(failed(doing))?;
                 let value = row.get::<_, i64>(1).map_err(failed(doing))?.unsigned_abs();
-                match name.split_once('.') {
-                    Some(("requests", state)) => {
-                        let _ = books.requests.insert(state.to_owned(), value);
-                    }
-                    Some(("items", result)) if value > 0 => {
-                        _ = books.items.insert(result.to_owned(), value)
-                    }
-                    _ => {}
-                }
+                let _ = match name.split_once('.') {
+                    Some(("requests", state)) => books.requests.insert(state.to_owned(), value),
+                    Some(("items", result)) if value > 0 => books.items.insert(result.to_owned(), value),
+                    _ => None,
+                };
             }
             Ok(books)
         })

@@ -191,8 +191,10 @@ fn settle_item<'a>(
 
 /// Planted faults that a harness asks for by a marker in the event's key.
 fn provoke(key: &wabridge_model::id::EventKey) {
-    let key = key.as_str().as_bytes();
-    assert!(!fault::planted("panic", key), "a planted panic");
+    let text = key.as_str();
+    let key = text.as_bytes();
+    // With the key in its message, as a panic of ours might have: no log line may show it.
+    assert!(!fault::planted("panic", key), "a planted panic at {text}");
     if fault::planted("abort", key) {
         std::process::abort();
     }

@@ -1,0 +1,3 @@
+//! What the harnesses share.
+
+pub(crate) mod socket;
