@@ -7,5 +7,7 @@
 mod check;
 mod command;
 mod config;
+mod crash;
 mod sign;
 mod supply;
+mod support;

@@ -1,0 +1,6 @@
+//! What several tests need.
+
+pub(crate) mod client;
+pub(crate) mod process;
+pub(crate) mod random;
+pub(crate) mod store;
