@@ -8,6 +8,7 @@ mod bad_input;
 mod check;
 mod command;
 mod config;
+mod crash;
 mod limits;
 mod logs;
 mod metrics;

@@ -1,3 +1,7 @@
-//! What the harnesses share.
+//! What several tests need.
 
+pub(crate) mod client;
+pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod socket;
+pub(crate) mod store;
