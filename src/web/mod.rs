@@ -51,30 +51,18 @@ pub struct Servers {
 /// # Errors
 /// When an address is taken or not ours.
 pub fn bind(server: &Server, state: &State) -> io::Result<Servers> {
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let theirs = state.clone();
-    let main = HttpServer::new(move || {
-        App::new()
+    let (address, main) = listen(server, move |routes| {
+        routes
             .app_data(theirs.hooks.clone())
             .app_data(theirs.api.clone())
             .app_data(theirs.health.clone())
-            .wrap(from_fn(limit_head))
             .configure(hooks::configure)
             .configure(api::configure)
-            .configure(health::configure)
-    })
-    .workers(workers)
-    .max_connections(server.max_connections.div_ceil(workers))
-    .client_request_timeout(HEAD_TIME)
-    .keep_alive(IDLE_TIME)
-    .shutdown_timeout(STOP_SECONDS)
-    .disable_signals()
-    .bind(server.listen)?;
-    let address = first_address(main.addrs())?;
-    let mut servers = Servers { address, admin_address: None, handles: Vec::new(), running: Vec::new() };
-    let main = main.run();
-    servers.handles.push(main.handle());
-    servers.running.push(main);
+            .configure(health::configure);
+    })?;
+    let mut servers =
+        Servers { address, admin_address: None, handles: vec![main.handle()], running: vec![main] };
     if let Some(listen) = server.admin_listen {
         let health = state.health.clone();
         let admin = HttpServer::new(move || {
@@ -91,6 +79,27 @@ pub fn bind(server: &Server, state: &State) -> io::Result<Servers> {
         servers.running.push(admin);
     }
     Ok(servers)
+}
+
+/// Binds the main listener with these routes. The benchmark serves its yardsticks through it, so that they
+/// differ from the daemon in nothing but what a route does.
+///
+/// # Errors
+/// When the address is taken or not ours.
+pub fn listen(
+    server: &Server,
+    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<(SocketAddr, actix_web::dev::Server)> {
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let main = HttpServer::new(move || App::new().wrap(from_fn(limit_head)).configure(routes.clone()))
+        .workers(workers)
+        .max_connections(server.max_connections.div_ceil(workers))
+        .client_request_timeout(HEAD_TIME)
+        .keep_alive(IDLE_TIME)
+        .shutdown_timeout(STOP_SECONDS)
+        .disable_signals()
+        .bind(server.listen)?;
+    Ok((first_address(main.addrs())?, main.run()))
 }
 
 fn first_address(addresses: Vec<SocketAddr>) -> io::Result<SocketAddr> {
