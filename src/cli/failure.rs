@@ -17,6 +17,11 @@ impl Failure {
         Failure { exit, error: anyhow::Error::msg(message.into()) }
     }
 
+    /// A failure with its causes.
+    pub(super) fn of(exit: Exit, error: anyhow::Error) -> Failure {
+        Failure { exit, error }
+    }
+
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }

@@ -4,7 +4,12 @@
 
 mod check;
 mod failure;
+mod lead;
+mod reading;
+mod rebuild;
 mod sign;
+mod token;
+mod window;
 
 use crate::config::Config;
 use crate::exit::Exit;
@@ -35,7 +40,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    Lead(lead::Lead),
+    Rebuild(rebuild::Rebuild),
     Sign(sign::Sign),
+    Token(token::Token),
+    Window(window::Window),
 }
 
 /// Runs one command line, the program's name first, and says how it ended.
@@ -61,7 +70,11 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let out = &mut io::stdout().lock();
     match command {
         Command::Check(check) => check.run(&config, out),
+        Command::Lead(lead) => lead.run(&load(&config)?, out),
+        Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
+        Command::Token(token) => token.run(&load(&config)?, out),
+        Command::Window(window) => window.run(&load(&config)?, out),
     }
 }
 

@@ -4,8 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
 
+mod api;
 mod check;
 mod command;
 mod config;
+mod read_commands;
 mod sign;
 mod supply;
+mod support;

@@ -1,0 +1,364 @@
+//! A lead and its touches, as the API and the command line print them.
+//!
+//! In: a lead's folded state. Out: the objects of the contract, in the order of its keys. Instants are UTC;
+//! only `occurred_at_local` is in the region's time zone.
+
+use super::find::Person;
+use super::verdict::{names, policy};
+use crate::config::Config;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use wabridge_model::attribution::{AttributionState, Cause, Touch};
+use wabridge_model::chatbot::Utm;
+use wabridge_model::consent::{Consent, ConsentState};
+use wabridge_model::id::{EventId, IdentityKind, LeadId};
+use wabridge_model::lead::{Lead, Name};
+use wabridge_model::window::judge;
+
+/// A lead.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Lead)]
+pub struct LeadView {
+    /// The id it answers under.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: LeadId,
+    /// The number that is theirs now.
+    pub phone: Option<String>,
+    /// What they are called.
+    pub name: Option<String>,
+    /// The newest e-mail address.
+    pub email: Option<String>,
+    /// Every name they had or have, oldest first.
+    pub identities: Vec<IdentityView>,
+    /// Where the lead came from: `whatsapp:<channel>` or `chatbot:<bot-id>`.
+    pub source: String,
+    /// The landing page or the address of the ad.
+    pub first_conversation_url: Option<String>,
+    /// The first campaign parameters; only those that are known.
+    pub utm: UtmView,
+    /// Their first act.
+    pub first_seen_at: Timestamp,
+    /// Their last act.
+    pub last_seen_at: Timestamp,
+    /// The windows with each of our numbers they wrote to.
+    pub windows: Vec<WindowView>,
+    /// Where they came from.
+    pub attribution: AttributionView,
+    /// What they agreed to, the newest word on each purpose.
+    pub consent: Vec<ConsentView>,
+    /// Their records in CRMs.
+    pub records: Vec<RecordView>,
+    /// The company they gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    /// Its size, in the sender's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company_size: Option<String>,
+    /// Their country, ISO 3166-1 alpha-2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// The lead's id, where it was asked for by another one that was joined with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub merged_into: Option<LeadId>,
+}
+
+/// One name of a lead.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Identity)]
+pub struct IdentityView {
+    /// What sort of name.
+    #[schema(schema_with = identity_kinds)]
+    pub kind: IdentityKind,
+    /// The name.
+    pub value: String,
+    /// Since when, by the evidence.
+    pub valid_from: Timestamp,
+    /// Until when; null while it is theirs.
+    pub valid_to: Option<Timestamp>,
+    /// Reported beside a name that belongs to another lead: shown, and finds nobody.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub disputed: bool,
+}
+
+/// Campaign parameters.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Utm)]
+pub struct UtmView {
+    /// `utm_source`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// `utm_medium`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub medium: Option<String>,
+    /// `utm_campaign`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+    /// `utm_term`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub term: Option<String>,
+    /// `utm_content`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// The window with one of our numbers, in short; ask for the verdict before writing.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Window)]
+pub struct WindowView {
+    /// Our number.
+    pub business_number: String,
+    /// When the person last did something that counts.
+    pub last_inbound_at: Timestamp,
+    /// Until when free text is allowed; null where a later event closed the window.
+    pub free_text_until: Option<Timestamp>,
+}
+
+/// Where a lead came from.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LeadAttribution)]
+pub struct AttributionView {
+    /// How much is known.
+    #[schema(schema_with = attribution_states)]
+    pub state: AttributionState,
+    /// Why something is missing.
+    #[schema(schema_with = causes)]
+    pub cause: Option<Cause>,
+    /// How many touches there are.
+    pub touches: usize,
+    /// The first touch.
+    pub first: Option<TouchView>,
+    /// The last touch.
+    pub last: Option<TouchView>,
+}
+
+/// What a person said about one purpose.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Consent)]
+pub struct ConsentView {
+    /// The purpose; null for every purpose.
+    pub purpose: Option<String>,
+    /// Given, or withdrawn.
+    #[schema(schema_with = consent_states)]
+    pub state: ConsentState,
+    /// When.
+    pub at: Timestamp,
+    /// Which notice was shown.
+    pub text_version: Option<String>,
+    /// In which language.
+    pub language: Option<String>,
+    /// The event that says so.
+    #[schema(value_type = uuid::Uuid)]
+    pub event_id: EventId,
+}
+
+/// A lead's record in a CRM.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Record)]
+pub struct RecordView {
+    /// The target's name in the configuration.
+    pub target: String,
+    /// The CRM's object.
+    pub kind: String,
+    /// The CRM's id.
+    pub id: String,
+    /// Where a person opens it.
+    pub url: Option<String>,
+    /// How it was found.
+    pub matched_by: String,
+}
+
+/// One arrival from an ad or a post.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Touch)]
+pub struct TouchView {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: EventId,
+    /// The lead.
+    #[schema(value_type = uuid::Uuid)]
+    pub lead_id: LeadId,
+    /// The lead's phone now; null without the scope `lead:read`.
+    pub phone: Option<String>,
+    /// The provider that reported it.
+    pub provider: String,
+    /// The channel it came by.
+    pub channel: String,
+    /// Every channel that reported it.
+    pub reported_by: Vec<String>,
+    /// Our number.
+    pub business_number: Option<String>,
+    /// How much it tells.
+    #[schema(schema_with = attribution_states)]
+    pub state: AttributionState,
+    /// Why something is missing.
+    #[schema(schema_with = causes)]
+    pub cause: Option<Cause>,
+    /// Meta's click id.
+    pub ctwa_clid: Option<String>,
+    /// The ad.
+    pub ad_id: Option<String>,
+    /// The organic post.
+    pub post_id: Option<String>,
+    /// `ad`, `post`, or a later word.
+    pub source_type: Option<String>,
+    /// The address of the ad or post.
+    pub source_url: Option<String>,
+    /// The ad's headline.
+    pub headline: Option<String>,
+    /// The ad's text.
+    pub body: Option<String>,
+    /// `image`, `video`, or a later word.
+    pub media_type: Option<String>,
+    /// The provider's id of the message; null without `lead:read`, since WhatsApp writes the phone into it.
+    pub message_id: Option<String>,
+    /// When the person wrote.
+    pub occurred_at: Timestamp,
+    /// The same in the region's time zone, with its offset.
+    #[schema(format = DateTime)]
+    pub occurred_at_local: String,
+    /// When it was received first.
+    pub received_at: Timestamp,
+}
+
+impl TouchView {
+    /// A touch of a lead.
+    #[must_use]
+    pub fn new(touch: &Touch, lead_id: LeadId, phone: Option<&str>, zone: &TimeZone) -> TouchView {
+        let referral = touch.referral.clone();
+        TouchView {
+            id: touch.id,
+            lead_id,
+            phone: phone.map(str::to_owned),
+            provider: touch.provider.clone(),
+            channel: touch.channel.clone(),
+            reported_by: touch.reported_by.clone(),
+            business_number: touch.business_number.clone(),
+            state: touch.state(),
+            cause: touch.cause(),
+            ad_id: touch.ad_id().map(str::to_owned),
+            post_id: touch.post_id().map(str::to_owned),
+            ctwa_clid: referral.ctwa_clid,
+            source_type: referral.source_type,
+            source_url: referral.source_url,
+            headline: referral.headline,
+            body: referral.body,
+            media_type: referral.media_type,
+            message_id: Some(touch.message_id.clone()),
+            occurred_at: touch.occurred_at,
+            occurred_at_local: local(touch.occurred_at, zone),
+            received_at: touch.received_at,
+        }
+    }
+
+    /// The touch for a caller who may know of ads and not of people.
+    #[must_use]
+    pub fn without_person(self) -> TouchView {
+        TouchView { phone: None, message_id: None, ..self }
+    }
+}
+
+/// An instant as RFC 3339 with the offset of a time zone.
+#[must_use]
+pub fn local(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+/// The lead's own page; `None` for a person who is not a lead.
+#[must_use]
+pub fn lead(person: &Person, now: Timestamp, config: &Config) -> Option<LeadView> {
+    let Person { id, merged, lead, .. } = person;
+    let birth = lead.birth.as_ref()?;
+    let visitor = lead.visitor.clone().unwrap_or_default();
+    Some(LeadView {
+        id: *id,
+        phone: lead.phone().map(str::to_owned),
+        name: lead.name.as_ref().map(|name| name.value.clone()),
+        email: lead.email().map(str::to_owned),
+        identities: lead.names.iter().map(identity).collect(),
+        source: birth.source.clone(),
+        first_conversation_url: lead.first_conversation_url.as_ref().map(|url| url.value.clone()),
+        utm: lead.utm.as_ref().map(|utm| utm_view(&utm.1)).unwrap_or_default(),
+        first_seen_at: birth.at,
+        last_seen_at: lead.last_seen_at.unwrap_or(birth.at),
+        windows: windows(lead, now, config),
+        attribution: attribution(*id, lead, &config.region.timezone),
+        consent: lead.consents.iter().map(consent).collect(),
+        records: Vec::new(),
+        company: visitor.company,
+        company_size: visitor.company_size,
+        country: visitor.country.map(|country| country.to_string()),
+        merged_into: merged.then_some(*id),
+    })
+}
+
+fn identity(name: &Name) -> IdentityView {
+    IdentityView {
+        kind: name.identity.kind,
+        value: name.identity.value.clone(),
+        valid_from: name.valid_from,
+        valid_to: name.valid_to,
+        disputed: name.disputed,
+    }
+}
+
+fn utm_view(utm: &Utm) -> UtmView {
+    let Utm { source, medium, campaign, term, content } = utm.clone();
+    UtmView { source, medium, campaign, term, content }
+}
+
+fn windows(lead: &Lead, now: Timestamp, config: &Config) -> Vec<WindowView> {
+    let view = |(number, window)| {
+        // By the verdict's own rules, so that a refusal or a changed number leaves no instant to trust.
+        let verdict = judge(Some(window), &lead.consents, now, policy(config), None);
+        Some(WindowView {
+            business_number: String::clone(number),
+            last_inbound_at: verdict.last_inbound?.at,
+            free_text_until: verdict.free_text_until,
+        })
+    };
+    lead.windows.iter().filter_map(view).collect()
+}
+
+fn attribution(id: LeadId, lead: &Lead, zone: &TimeZone) -> AttributionView {
+    let (state, cause) = lead.attribution.state();
+    let touches = &lead.attribution.touches;
+    let view = |touch: &Touch| TouchView::new(touch, id, lead.phone(), zone);
+    AttributionView {
+        state,
+        cause,
+        touches: touches.len(),
+        first: touches.first().map(view),
+        last: touches.last().map(view),
+    }
+}
+
+fn consent(consent: &Consent) -> ConsentView {
+    let Consent { purpose, state, at, text_version, language, event_id } = consent.clone();
+    ConsentView { purpose, state, at, text_version, language, event_id }
+}
+
+fn identity_kinds() -> Object {
+    names(&["phone", "bsuid", "parent_bsuid", "username", "email"])
+}
+
+fn attribution_states() -> Object {
+    names(&["complete", "ad_without_click_id", "organic_post", "not_reported", "none"])
+}
+
+fn consent_states() -> Object {
+    names(&["given", "withdrawn"])
+}
+
+fn causes() -> Object {
+    let values =
+        [Some("status_placement"), Some("provider_reports_nothing"), Some("referral_malformed"), None];
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(values))
+        .build()
+}
