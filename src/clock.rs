@@ -107,7 +107,8 @@ impl ClockWatch {
     pub fn is_unsure(&self, clock: &dyn Clock) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (wall, elapsed) = (clock.now(), clock.elapsed());
-        let passed = SignedDuration::try_from(elapsed.saturating_sub(seen.elapsed)).unwrap_or(SignedDuration::MAX);
+        let passed =
+            SignedDuration::try_from(elapsed.saturating_sub(seen.elapsed)).unwrap_or(SignedDuration::MAX);
         let moved = wall.duration_since(seen.wall);
         if (moved - passed).abs() > STEP {
             seen.stepped_at = Some(elapsed);

@@ -69,7 +69,8 @@ impl Touch {
     }
 
     fn is_ad(&self) -> bool {
-        !self.is_post() && (self.referral.source_type.as_deref() == Some("ad") || self.referral.ctwa_clid.is_some())
+        !self.is_post()
+            && (self.referral.source_type.as_deref() == Some("ad") || self.referral.ctwa_clid.is_some())
     }
 
     /// The ad's id.

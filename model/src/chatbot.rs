@@ -91,9 +91,11 @@ impl ChatbotEventType {
     pub fn urgency(&self) -> Urgency {
         use ChatbotEventType as T;
         match self {
-            T::LeadCreated | T::LeadQualified | T::DemoRequested | T::SupportEscalated | T::ConsentWithdrawn => {
-                Urgency::Urgent
-            }
+            T::LeadCreated
+            | T::LeadQualified
+            | T::DemoRequested
+            | T::SupportEscalated
+            | T::ConsentWithdrawn => Urgency::Urgent,
             _ => Urgency::Bulk,
         }
     }

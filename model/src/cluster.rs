@@ -231,7 +231,12 @@ impl Cluster {
     }
 
     /// Finds or makes the lead that an item with these names belongs to; the first name weighs most.
-    fn resolve(&mut self, names: &[Identity], at: Timestamp, moves: &mut Vec<(usize, usize)>) -> Option<usize> {
+    fn resolve(
+        &mut self,
+        names: &[Identity],
+        at: Timestamp,
+        moves: &mut Vec<(usize, usize)>,
+    ) -> Option<usize> {
         let mut home: Option<usize> = None;
         let mut unheld: Vec<&Identity> = Vec::new();
         for name in names {
@@ -303,7 +308,10 @@ impl Cluster {
             let given_up = match name.identity.kind {
                 // A BSUID changes with the number, so a change of either gives up the number.
                 IdentityKind::Phone => true,
-                kind => old.iter().chain(&new).any(|other| other.kind == kind && other.scope == name.identity.scope),
+                kind => old
+                    .iter()
+                    .chain(&new)
+                    .any(|other| other.kind == kind && other.scope == name.identity.scope),
             };
             if given_up {
                 name.valid_to = Some(at);
@@ -311,7 +319,8 @@ impl Cluster {
         }
         lead.windows.values_mut().for_each(|window| window.number_changed_at = Some(at));
         // A number that was never seen before is still the number this person had: look-ups find it.
-        let unknown = |name: &&Identity| !self.leads.iter().flat_map(|lead| &lead.names).any(|n| n.identity == **name);
+        let unknown =
+            |name: &&Identity| !self.leads.iter().flat_map(|lead| &lead.names).any(|n| n.identity == **name);
         for name in old.iter().filter(unknown).cloned().collect::<Vec<_>>() {
             self.leads[owner].names.push(Name { valid_to: Some(at), ..Name::held(name, at, 0) });
         }
@@ -326,7 +335,8 @@ impl Cluster {
         let names = &mut self.leads[owner].names;
         if let Some(username) = &person.username {
             let identity = Identity::username(username);
-            let is_open = |name: &Name| name.identity.kind == IdentityKind::Username && name.valid_to.is_none();
+            let is_open =
+                |name: &Name| name.identity.kind == IdentityKind::Username && name.valid_to.is_none();
             if !names.iter().any(|name| is_open(name) && name.identity == identity) {
                 names.iter_mut().filter(|name| is_open(name)).for_each(|name| name.valid_to = Some(at));
                 names.push(Name::held(identity, at, 0));

@@ -55,7 +55,10 @@ impl Name {
     #[must_use]
     pub fn decides(&self) -> bool {
         let kind = self.identity.kind;
-        self.valid_to.is_none() && !self.disputed && kind != IdentityKind::Username && kind != IdentityKind::Email
+        self.valid_to.is_none()
+            && !self.disputed
+            && kind != IdentityKind::Username
+            && kind != IdentityKind::Email
     }
 
     /// Whether a lead answers under an id drawn for this name.
@@ -137,7 +140,8 @@ impl Lead {
     }
 
     fn current(&self, kind: IdentityKind) -> Option<&str> {
-        let is_current = |name: &&Name| name.identity.kind == kind && name.valid_to.is_none() && !name.disputed;
+        let is_current =
+            |name: &&Name| name.identity.kind == kind && name.valid_to.is_none() && !name.disputed;
         self.names.iter().rev().find(is_current).map(|name| name.identity.value.as_str())
     }
 
@@ -161,7 +165,9 @@ impl Lead {
     /// Makes two leads one.
     pub fn merge(&mut self, other: Lead) {
         self.names.extend(other.names);
-        self.names.sort_by(|a, b| (a.valid_from, &a.identity, a.tenure).cmp(&(b.valid_from, &b.identity, b.tenure)));
+        self.names.sort_by(|a, b| {
+            (a.valid_from, &a.identity, a.tenure).cmp(&(b.valid_from, &b.identity, b.tenure))
+        });
         self.names.dedup_by(|later, first| {
             let same = later.identity == first.identity
                 && later.tenure == first.tenure
@@ -171,7 +177,8 @@ impl Lead {
             same
         });
         self.birth = earliest(self.birth.take(), other.birth);
-        self.first_conversation_url = earliest(self.first_conversation_url.take(), other.first_conversation_url);
+        self.first_conversation_url =
+            earliest(self.first_conversation_url.take(), other.first_conversation_url);
         self.utm = match (self.utm.take(), other.utm) {
             (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
             (a, b) => a.or(b),
@@ -206,7 +213,11 @@ impl Lead {
                 self.with_window(event, |window| window.marketing = Some(marketing));
             }
             Fact::Chatbot(chatbot) => self.chatbot(evidence, chatbot),
-            Fact::Call(_) | Fact::Preference(_) | Fact::IdentityChange(_) | Fact::System { .. } | Fact::Account { .. } => {}
+            Fact::Call(_)
+            | Fact::Preference(_)
+            | Fact::IdentityChange(_)
+            | Fact::System { .. }
+            | Fact::Account { .. } => {}
         }
         if let Some(name) = &event.person.name {
             self.name = Some(Dated { at, value: name.clone() });
@@ -233,7 +244,12 @@ impl Lead {
             referral,
         });
         if self.first_conversation_url.is_none() {
-            let url = self.attribution.touches.iter().skip(touches).find_map(|touch| touch.referral.source_url.clone());
+            let url = self
+                .attribution
+                .touches
+                .iter()
+                .skip(touches)
+                .find_map(|touch| touch.referral.source_url.clone());
             self.first_conversation_url = url.map(|value| Dated { at, value });
         }
         let from_ad = self.attribution.touches[touches..].iter().any(|touch| touch.ad_id().is_some());

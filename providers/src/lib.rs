@@ -4,6 +4,7 @@
 //! per provider, all in the same order: about, wire structs, implementation, helpers, tests.
 
 pub mod chatbot;
+mod json;
 pub mod meta;
 pub mod provider;
 pub mod registry;

@@ -93,17 +93,7 @@ impl<'a> Inbound<'a> {
     }
 }
 
-/// How strongly a request was proven, strongest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Proof {
-    /// A secret path.
-    SecretPath,
-    /// A shared secret in a header.
-    SharedSecret,
-    /// A signature over the body.
-    Signed,
-}
+pub use wabridge_model::evidence::Proof;
 
 /// A request whose sender proved to know a secret.
 #[derive(Debug)]
@@ -198,7 +188,11 @@ impl Account {
             .and_then(|id| self.business_numbers.get(id))
             .cloned()
             .or_else(|| self.business_number.clone())
-            .or_else(|| shown.and_then(|text| Phone::parse(&format!("+{}", text.trim_start_matches('+')), self.default_country).ok()))
+            .or_else(|| {
+                shown.and_then(|text| {
+                    Phone::parse(&format!("+{}", text.trim_start_matches('+')), self.default_country).ok()
+                })
+            })
     }
 }
 

@@ -17,9 +17,9 @@ impl Failure {
         Failure { exit, error: anyhow::Error::msg(message.into()) }
     }
 
-    /// A failure with its causes.
-    pub(super) fn of(exit: Exit, error: anyhow::Error) -> Failure {
-        Failure { exit, error }
+    /// An error with the exit code it asks for.
+    pub(super) fn of(exit: Exit, error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit, error: error.into() }
     }
 
     pub(super) fn exit(&self) -> Exit {

@@ -7,6 +7,7 @@ mod failure;
 mod lead;
 mod reading;
 mod rebuild;
+mod serve;
 mod sign;
 mod token;
 mod window;
@@ -39,6 +40,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Check(check::Check),
     Lead(lead::Lead),
     Rebuild(rebuild::Rebuild),
@@ -69,6 +71,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let Arguments { config, command } = arguments;
     let out = &mut io::stdout().lock();
     match command {
+        Command::Serve(serve) => serve.run(load(&config)?, out),
         Command::Check(check) => check.run(&config, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),

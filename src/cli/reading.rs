@@ -2,12 +2,13 @@
 //! wrong with it by exit code.
 
 use super::failure::Failure;
+use super::serve::exit_of;
 use crate::clock::{Clock, ClockWatch, SystemClock};
 use crate::config::{Config, Region};
 use crate::exit::Exit;
 use crate::leads::find::{FindError, Found, Reference, find};
+use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{StoreError, StoreErrorKind};
 use crate::web::api::Api;
 use jiff::Timestamp;
 use std::path::Path;
@@ -26,24 +27,23 @@ pub(super) fn open(config: &Config) -> Result<Api, Failure> {
 /// Refuses a store that is not there, before anything would create it.
 pub(super) fn exists(path: &Path) -> Result<(), Failure> {
     let shown = path.display();
-    match std::fs::metadata(path) {
+    // Tried rather than read off the mode: SQLite needs both, even to read.
+    match std::fs::OpenOptions::new().read(true).write(true).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let text =
                 format!("there is no store at {shown}; start the daemon once, or correct url in [store]");
             Err(Failure::new(Exit::Unavailable, text))
         }
-        Err(error) => Err(Failure::new(Exit::of_io(&error), format!("{shown} cannot be read: {error}"))),
+        Err(error) => Err(Failure::new(Exit::of_io(&error), format!("{shown} cannot be opened: {error}"))),
     }
 }
 
 /// A failure of the store, by what it asks of the operator.
 pub(super) fn failed(path: &Path, error: StoreError) -> Failure {
-    let exit = match error.kind {
-        StoreErrorKind::Held | StoreErrorKind::Busy => Exit::Temporary,
-        StoreErrorKind::Newer | StoreErrorKind::OldLibrary => Exit::Config,
-        StoreErrorKind::Full | StoreErrorKind::Disk => io_exit(&error),
-        StoreErrorKind::Constraint | StoreErrorKind::Corrupt | StoreErrorKind::Other => Exit::Internal,
+    let exit = match exit_of(&error) {
+        Exit::Io => io_exit(&error),
+        exit => exit,
     };
     Failure::of(exit, anyhow::Error::from(error).context(format!("the store {}", path.display())))
 }

@@ -17,7 +17,7 @@ pub struct Server {
     /// The URL providers post to, without a slash at its end, otherwise as written: Twilio signs its bytes.
     pub public_url: Option<String>,
     /// Connections at one time.
-    pub max_connections: u32,
+    pub max_connections: usize,
 }
 
 impl Default for Server {
@@ -41,7 +41,7 @@ impl Server {
             public_url: public_url(&mut table),
             max_connections: table
                 .integer("max_connections", 1..=1_000_000)
-                .unwrap_or(default.max_connections),
+                .map_or(default.max_connections, |number| number as usize),
         };
         unknown_numbers(&mut table);
         table.finish(LATER);

@@ -1,1 +1,7 @@
-//! Requests, and what they mean.
+//! Requests: taken in, proven, stored, and later read for what they mean.
+//!
+//! [`receive`] ends with the acknowledgement; [`normalise`] and [`projector`] work off what was stored.
+
+pub mod normalise;
+pub mod projector;
+pub mod receive;

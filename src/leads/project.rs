@@ -77,7 +77,11 @@ pub fn place(rows: &mut dyn Rows, event: i64, evidence: &Evidence) -> Result<Pro
 }
 
 /// Folds a cluster from all its evidence. Events that waited for a person and now have one are counted.
-fn refold(rows: &mut dyn Rows, cluster: i64, event: i64) -> Result<(Cluster, Option<usize>, u64), StoreError> {
+fn refold(
+    rows: &mut dyn Rows,
+    cluster: i64,
+    event: i64,
+) -> Result<(Cluster, Option<usize>, u64), StoreError> {
     let mut events = rows.events_of(cluster)?;
     events.sort_by_cached_key(|row| row.evidence.position());
     let mut evidence: Vec<Evidence> = events.iter().map(|row| row.evidence.clone()).collect();

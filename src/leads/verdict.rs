@@ -268,6 +268,9 @@ mod tests {
             Ok(prepared.len())
         }
         fn in_hand(&self, _: Option<i64>) {}
+        fn probe(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
         fn backlog(&self) -> Result<Backlog, StoreError> {
             Ok(self.0)
         }

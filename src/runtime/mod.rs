@@ -1,1 +1,172 @@
-//! Start, workers, stop.
+//! Start, workers, stop: the parts of a daemon put together.
+//!
+//! In: a configuration and a clock. Out: a running daemon on real sockets, for `serve`, for `demo` and
+//! for tests alike.
+
+use crate::clock::{Clock, ClockWatch};
+use crate::config::{Channels, Config, SecretErrors};
+use crate::inbox::projector::{Bell, Projecting, Projector};
+use crate::store::sqlite::{Signals, SqliteStore};
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+use crate::web::api::Api;
+use crate::web::health::Health;
+use crate::web::hooks::Hooks;
+use crate::web::{self, State};
+use actix_web::dev::ServerHandle;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+/// Why a daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secrets(#[from] SecretErrors),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An address cannot be bound, or there is no thread.
+    #[error("listen on {listen}")]
+    Listen {
+        /// The configured address.
+        listen: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// Why a daemon must stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Someone asked it to.
+    Asked,
+    /// The disk failed: what was written may not be there.
+    DiskFailed,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    /// The main listener's address.
+    pub address: SocketAddr,
+    /// The admin listener's address, where one is configured.
+    pub admin_address: Option<SocketAddr>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// To ask it to stop from another thread.
+    pub stopper: Sender<Stop>,
+    stopped: Receiver<Stop>,
+    health: Arc<Health>,
+    handles: Vec<ServerHandle>,
+    serving: Option<JoinHandle<()>>,
+    projecting: Option<Projecting>,
+}
+
+impl Daemon {
+    /// Opens the store, binds the listeners and starts the workers.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Daemon, StartError> {
+        let channels = Channels::with_secrets(&config)?;
+        let bell = Arc::new(Bell::default());
+        let (stopper, stopped) = channel();
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&config.store.path, signals(&bell, &stopper))?);
+        let metrics = Arc::new(Metrics::default());
+        let health = Health {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            stopping: AtomicBool::new(false),
+        };
+        let projector = Projector { store: Arc::clone(&store), channels: Channels::without_secrets(&config) };
+        let hooks = Hooks { channels, store: Arc::clone(&store), clock: Arc::clone(&clock), metrics };
+        let listen = config.server.listen;
+        let refused = |source| StartError::Listen { listen, source };
+        let server = config.server.clone();
+        let watch = ClockWatch::new(&*clock);
+        let api = Api { store: Arc::clone(&store), clock, watch, config: Arc::new(config) };
+        let health = Arc::new(health);
+        let state = State {
+            hooks: Arc::new(hooks).into(),
+            api: Arc::new(api).into(),
+            health: Arc::clone(&health).into(),
+        };
+        let (serving, bound) = serve(server, state).map_err(refused)?;
+        let (address, admin_address, handles) = bound;
+        let projecting = projector.start(bell).map_err(refused)?;
+        Ok(Daemon {
+            address,
+            admin_address,
+            store,
+            stopper,
+            stopped,
+            health,
+            handles,
+            serving: Some(serving),
+            projecting: Some(projecting),
+        })
+    }
+
+    /// Waits until someone asks it to stop, or it must.
+    #[must_use]
+    pub fn wait(&self) -> Stop {
+        // The daemon itself holds a sender, so this ends with a message only.
+        self.stopped.recv().unwrap_or(Stop::Asked)
+    }
+
+    /// Stops: no new requests, those in flight finish, the projector ends its step, the store closes.
+    pub fn stop(mut self) {
+        self.health.stopping.store(true, Ordering::Release);
+        for handle in &self.handles {
+            // The server stops by itself; its thread is joined below.
+            drop(handle.stop(true));
+        }
+        if let Some(serving) = self.serving.take() {
+            let _ = serving.join();
+        }
+        drop(self.projecting.take());
+    }
+}
+
+fn signals(bell: &Arc<Bell>, stopper: &Sender<Stop>) -> Signals {
+    let (bell, stopper) = (Arc::clone(bell), stopper.clone());
+    Signals {
+        committed: Box::new(move || bell.ring()),
+        disk_failed: Box::new(move |error| {
+            tracing::error!(
+                doing = error.doing,
+                "the disk failed; stopping before anything more is acknowledged"
+            );
+            // A daemon that is gone needs no telling.
+            let _ = stopper.send(Stop::DiskFailed);
+        }),
+    }
+}
+
+type Bound = (SocketAddr, Option<SocketAddr>, Vec<ServerHandle>);
+
+/// Binds and serves on a thread of its own; returns once the listeners are bound.
+fn serve(server: crate::config::Server, state: State) -> std::io::Result<(JoinHandle<()>, Bound)> {
+    let (tell, told) = channel();
+    let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let servers = match web::bind(&server, &state) {
+                Ok(servers) => servers,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            drop(tell.send(Ok((servers.address, servers.admin_address, servers.handles))));
+            for result in futures_util::future::join_all(servers.running).await {
+                if let Err(error) = result {
+                    tracing::error!(kind = ?error.kind(), "the HTTP server ended with an error");
+                }
+            }
+        });
+    })?;
+    let bound = told.recv().unwrap_or_else(|_| Err(std::io::Error::other("the HTTP thread ended")))?;
+    Ok((thread, bound))
+}

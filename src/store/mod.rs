@@ -98,6 +98,12 @@ pub trait Inbox: Send + Sync {
     /// Marks a request as in hand, so that one that brings the process down twice is found.
     fn in_hand(&self, request: Option<i64>);
 
+    /// Makes an empty commit, to see that the store takes writes.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn probe(&self) -> Result<(), StoreError>;
+
     /// How far projection is behind.
     ///
     /// # Errors
@@ -184,8 +190,10 @@ impl Books {
     #[must_use]
     pub fn balance(&self) -> bool {
         let of = |map: &BTreeMap<String, u64>, name: &str| map.get(name).copied().unwrap_or(0);
-        let states: u64 = ["waiting", "projected", "quarantined"].iter().map(|name| of(&self.requests, name)).sum();
-        let results: u64 = self.items.iter().filter(|(name, _)| *name != "seen").map(|(_, count)| count).sum();
+        let states: u64 =
+            ["waiting", "projected", "quarantined"].iter().map(|name| of(&self.requests, name)).sum();
+        let results: u64 =
+            self.items.iter().filter(|(name, _)| *name != "seen").map(|(_, count)| count).sum();
         of(&self.requests, "stored") == states && of(&self.items, "seen") == results
     }
 }

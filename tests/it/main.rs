@@ -8,6 +8,7 @@ mod api;
 mod check;
 mod command;
 mod config;
+mod projection;
 mod read_commands;
 mod sign;
 mod supply;

@@ -8,11 +8,11 @@ pub(super) use read::read_all;
 use super::region::Region;
 use super::secret::{SecretError, SecretErrors, SecretFault, SecretReference};
 use super::server::Server;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fmt;
 use wabridge_model::Phone;
-use wabridge_providers::signature::Scheme;
+use wabridge_providers::signature::{Scheme, check_secret};
 use wabridge_providers::{About, Account, Provider, SampleId, Secrets};
 
 /// One webhook endpoint.
@@ -145,8 +145,6 @@ fn default_samples(about: &About) -> Vec<SampleId> {
 
 /// A secret in its provider's form: a slip here would refuse every webhook.
 fn fit(scheme: Scheme, secret: SecretString) -> Result<SecretString, SecretFault> {
-    if scheme == Scheme::StandardWebhooks && !secret.expose_secret().starts_with("whsec_") {
-        return Err(SecretFault::Unfit("does not begin with whsec_; write whsec_ and the secret in base64"));
-    }
+    check_secret(scheme, &secret).map_err(SecretFault::Unfit)?;
     Ok(secret)
 }

@@ -36,11 +36,16 @@ impl Checkpointer {
             .spawn(move || {
                 while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                     if let Err(error) = tend(&connection, &writer) {
-                        tracing::warn!(kind = error.kind.as_str(), "a checkpoint failed; the log grows until one succeeds");
+                        tracing::warn!(
+                            kind = error.kind.as_str(),
+                            "a checkpoint failed; the log grows until one succeeds"
+                        );
                     }
                 }
             })
-            .map_err(|error| StoreError::with(crate::store::StoreErrorKind::Other, "start a thread", error))?;
+            .map_err(|error| {
+                StoreError::with(crate::store::StoreErrorKind::Other, "start a thread", error)
+            })?;
         Ok(Checkpointer { stop: Some(stop), thread: Some(thread) })
     }
 }

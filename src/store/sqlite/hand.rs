@@ -23,7 +23,8 @@ pub(super) struct Hand(File);
 impl Hand {
     /// Opens the file and reads what was in hand.
     pub(super) fn open(path: &Path) -> io::Result<(Hand, Vec<i64>)> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let mut bytes = [0; 16];
         let held = match file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {

@@ -74,7 +74,11 @@ impl SqliteStore {
         let writer = Arc::new(writer);
         let checkpointer = checkpoint::Checkpointer::start(path, &writer)?;
         let writing = Writing { _checkpointer: checkpointer, writer, hand: Arc::new(hand), _lock: lock };
-        Ok(SqliteStore { path: path.to_owned(), readers: readers::Readers::new(path), writing: Some(writing) })
+        Ok(SqliteStore {
+            path: path.to_owned(),
+            readers: readers::Readers::new(path),
+            writing: Some(writing),
+        })
     }
 
     /// Opens an existing store to read it, and for tokens, beside a daemon that may be running.
@@ -89,7 +93,9 @@ impl SqliteStore {
                 return Err(StoreError::new(StoreErrorKind::Newer, "open the store"));
             }
             Some(_) => {}
-            None => return Err(StoreError::new(StoreErrorKind::Other, "find wabridge's tables in the store")),
+            None => {
+                return Err(StoreError::new(StoreErrorKind::Other, "find wabridge's tables in the store"));
+            }
         }
         Ok(SqliteStore { path: path.to_owned(), readers: readers::Readers::new(path), writing: None })
     }
@@ -110,7 +116,9 @@ impl SqliteStore {
     }
 
     fn writing(&self) -> Result<&Writing, StoreError> {
-        self.writing.as_ref().ok_or_else(|| StoreError::new(StoreErrorKind::Other, "write to a store opened to read"))
+        self.writing
+            .as_ref()
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Other, "write to a store opened to read"))
     }
 }
 
@@ -132,7 +140,9 @@ impl Inbox for SqliteStore {
             Ok(writing) => {
                 let later = writing.writer.append(request);
                 Box::pin(async move {
-                    later.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Other, "store a request")))
+                    later
+                        .await
+                        .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Other, "store a request")))
                 })
             }
             Err(error) => Box::pin(async move { Err(error) }),
@@ -162,6 +172,14 @@ impl Inbox for SqliteStore {
         if let Some(writing) = &self.writing {
             writing.hand.hold(Slot::Normalise, request);
         }
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        // Sets a value to itself: a real page in a real commit, and nothing changed.
+        const TOUCH: &str = "UPDATE meta SET value = value WHERE name = 'schema_version'";
+        self.writing()?
+            .writer
+            .run(|connection| connection.execute(TOUCH, []).map(drop).map_err(failed("probe the store")))
     }
 
     fn backlog(&self) -> Result<Backlog, StoreError> {
@@ -234,7 +252,9 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = open_file(path)?;
     // These two shape a new file and do nothing to an old one.
     connection
-        .execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
+        .execute_batch(
+            "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;",
+        )
         .map_err(failed(doing))?;
     if schema_version(&connection)?.is_some_and(|(_, oldest_reader)| oldest_reader > SCHEMA_VERSION) {
         return Err(StoreError::new(StoreErrorKind::Newer, doing));

@@ -3,7 +3,7 @@
 use super::sql::{self, blob_of, event_row, failed, from_json, instant, millis, parse_event_row};
 use super::{SqliteStore, proof_of};
 use crate::store::{
-    Backlog, Books, Leads, Ledger, LeadIds, Request, StoreError, StoreErrorKind, Stored, TouchRange, TouchRow,
+    Backlog, Books, LeadIds, Leads, Ledger, Request, StoreError, StoreErrorKind, Stored, TouchRange, TouchRow,
 };
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
@@ -29,7 +29,10 @@ impl Readers {
     }
 
     /// Runs a read on one snapshot of the database.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -107,7 +110,8 @@ pub(super) fn backlog(connection: &Connection) -> Result<Backlog, StoreError> {
     let (newest, through) = (count(connection, STORED)?, count(connection, THROUGH)?);
     let mut received = connection.prepare_cached(RECEIVED).map_err(failed(doing))?;
     let mut at = |id: u64| -> Result<_, StoreError> {
-        let millis: Option<i64> = received.query_row([id], |row| row.get(0)).optional().map_err(failed(doing))?;
+        let millis: Option<i64> =
+            received.query_row([id], |row| row.get(0)).optional().map_err(failed(doing))?;
         Ok(millis.map(instant))
     };
     let waiting = newest.saturating_sub(through);
@@ -134,8 +138,12 @@ impl Ledger for SqliteStore {
                 let name: String = row.get(0).map_err(failed(doing))?;
                 let value = row.get::<_, i64>(1).map_err(failed(doing))?.unsigned_abs();
                 match name.split_once('.') {
-                    Some(("requests", state)) => drop(books.requests.insert(state.to_owned(), value)),
-                    Some(("items", result)) if value > 0 => drop(books.items.insert(result.to_owned(), value)),
+                    Some(("requests", state)) => {
+                        let _ = books.requests.insert(state.to_owned(), value);
+                    }
+                    Some(("items", result)) if value > 0 => {
+                        drop(books.items.insert(result.to_owned(), value))
+                    }
                     _ => {}
                 }
             }
@@ -148,7 +156,8 @@ impl Leads for SqliteStore {
     fn clusters_named(&self, identity: &Identity) -> Result<Vec<i64>, StoreError> {
         const NAMES: &str = "SELECT DISTINCT cluster FROM names WHERE kind = ? AND value = ?
                              AND (?3 = '' OR scope = ?3) ORDER BY cluster";
-        const HANDLES: &str = "SELECT cluster FROM handles WHERE kind = ? AND value = ? AND ?3 = ?3 ORDER BY cluster";
+        const HANDLES: &str =
+            "SELECT cluster FROM handles WHERE kind = ? AND value = ? AND ?3 = ?3 ORDER BY cluster";
         let doing = "look up a name";
         let sql = match identity.kind {
             IdentityKind::Username | IdentityKind::Email => HANDLES,
@@ -257,7 +266,11 @@ impl Leads for SqliteStore {
 }
 
 /// All evidence in the order it was stored, `limit` rows after `after`: what a rebuild reads.
-pub(super) fn events_after(connection: &Connection, after: i64, limit: usize) -> Result<Vec<(i64, Evidence)>, StoreError> {
+pub(super) fn events_after(
+    connection: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<(i64, Evidence)>, StoreError> {
     let doing = "read events";
     let mut statement = connection
         .prepare_cached("SELECT id, cluster, evidence FROM events WHERE id > ? ORDER BY id LIMIT ?")

@@ -102,7 +102,8 @@ fn verify_in(path: &Path, copy: &Path) -> Result<Verified, StoreError> {
 
 fn refold(connection: &mut Connection) -> Result<Rebuilt, StoreError> {
     let doing = "rebuild";
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
     transaction
         .execute_batch(
             "DELETE FROM touches; DELETE FROM handles; DELETE FROM aliases; DELETE FROM names; DELETE FROM clusters;

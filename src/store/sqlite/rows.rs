@@ -17,7 +17,12 @@ pub(super) struct SqliteRows<'c> {
 }
 
 impl SqliteRows<'_> {
-    fn run(&self, doing: &'static str, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
+    fn run(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<usize, StoreError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failed(doing))?;
         statement.execute(values).map_err(failed(doing))
     }
@@ -34,33 +39,50 @@ impl SqliteRows<'_> {
     }
 
     fn draw_ids(&self, leads: &[Lead]) -> Result<(), StoreError> {
-        const DRAW: &str = "INSERT OR IGNORE INTO lead_ids (kind, scope, value, tenure, id) VALUES (?, ?, ?, ?, ?)";
+        const DRAW: &str =
+            "INSERT OR IGNORE INTO lead_ids (kind, scope, value, tenure, id) VALUES (?, ?, ?, ?, ?)";
         for name in leads.iter().flat_map(|lead| &lead.names).filter(|name| name.bears_id()) {
             let Identity { kind, scope, value } = &name.identity;
             let id = sql::draw_lead_id(self.now);
-            self.run("draw a lead id", DRAW, params![kind.as_str(), scope, value, name.tenure, blob_of(id.0)])?;
+            self.run(
+                "draw a lead id",
+                DRAW,
+                params![kind.as_str(), scope, value, name.tenure, blob_of(id.0)],
+            )?;
         }
         Ok(())
     }
 
     fn save_handles(&self, cluster: i64, leads: &[Lead]) -> Result<(), StoreError> {
         const ADD: &str = "INSERT OR IGNORE INTO handles (kind, value, cluster) VALUES (?, ?, ?)";
-        let is_handle = |name: &&Name| matches!(name.identity.kind, IdentityKind::Username | IdentityKind::Email);
+        let is_handle =
+            |name: &&Name| matches!(name.identity.kind, IdentityKind::Username | IdentityKind::Email);
         for name in leads.iter().flat_map(|lead| &lead.names).filter(is_handle) {
-            self.run("save a handle", ADD, params![name.identity.kind.as_str(), name.identity.value, cluster])?;
+            self.run(
+                "save a handle",
+                ADD,
+                params![name.identity.kind.as_str(), name.identity.value, cluster],
+            )?;
         }
         Ok(())
     }
 
     fn save_touches(&self, cluster: i64, leads: &[Lead]) -> Result<(), StoreError> {
-        const ADD: &str = "INSERT INTO touches (occurred_at, id, cluster, lead_id, phone, touch) VALUES (?, ?, ?, ?, ?, ?)";
+        const ADD: &str =
+            "INSERT INTO touches (occurred_at, id, cluster, lead_id, phone, touch) VALUES (?, ?, ?, ?, ?, ?)";
         self.run("forget touches", "DELETE FROM touches WHERE cluster = ?", [cluster])?;
         for lead in leads.iter().filter(|lead| !lead.attribution.touches.is_empty()) {
             let Some(id) = self.lead_id(lead)? else { continue };
             for touch in &lead.attribution.touches {
                 let json = sql::to_json(touch)?;
-                let values =
-                    params![millis(touch.occurred_at), blob_of(touch.id.0), cluster, blob_of(id.0), lead.phone(), json];
+                let values = params![
+                    millis(touch.occurred_at),
+                    blob_of(touch.id.0),
+                    cluster,
+                    blob_of(id.0),
+                    lead.phone(),
+                    json
+                ];
                 self.run("save a touch", ADD, values)?;
             }
         }
@@ -69,7 +91,8 @@ impl SqliteRows<'_> {
 
     /// The oldest id of a lead's names.
     pub(super) fn lead_id(&self, lead: &Lead) -> Result<Option<LeadId>, StoreError> {
-        const FIND: &str = "SELECT id FROM lead_ids WHERE kind = ? AND scope = ? AND value = ? AND tenure = ?";
+        const FIND: &str =
+            "SELECT id FROM lead_ids WHERE kind = ? AND scope = ? AND value = ? AND tenure = ?";
         let mut oldest = None;
         for name in lead.names.iter().filter(|name| name.bears_id()) {
             let Identity { kind, scope, value } = &name.identity;
@@ -102,7 +125,8 @@ impl Rows for SqliteRows<'_> {
 
     fn set_evidence(&mut self, event: i64, evidence: &Evidence) -> Result<(), StoreError> {
         let json = sql::to_json(evidence)?;
-        self.run("update an event", "UPDATE events SET evidence = ? WHERE id = ?", params![json, event]).map(drop)
+        self.run("update an event", "UPDATE events SET evidence = ? WHERE id = ?", params![json, event])
+            .map(drop)
     }
 
     fn set_cluster(&mut self, event: i64, cluster: i64) -> Result<(), StoreError> {
@@ -168,7 +192,8 @@ impl Rows for SqliteRows<'_> {
             self.save_touches(cluster, &after.leads)?;
         }
         let json = sql::to_json(after)?;
-        self.run("save a cluster", "UPDATE clusters SET state = ? WHERE id = ?", params![json, cluster]).map(drop)
+        self.run("save a cluster", "UPDATE clusters SET state = ? WHERE id = ?", params![json, cluster])
+            .map(drop)
     }
 
     fn absorb(&mut self, gone: i64, into: i64) -> Result<(), StoreError> {

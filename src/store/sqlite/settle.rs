@@ -25,7 +25,11 @@ const SLICE: Duration = Duration::from_millis(5);
 type Counts = BTreeMap<String, i64>;
 
 /// Settles the first of `prepared`, as many as one slice takes; at least one if there is one.
-pub(super) fn slice(connection: &mut Connection, prepared: &[Prepared], hand: &Hand) -> Result<usize, StoreError> {
+pub(super) fn slice(
+    connection: &mut Connection,
+    prepared: &[Prepared],
+    hand: &Hand,
+) -> Result<usize, StoreError> {
     match attempt(connection, prepared, hand) {
         Err(Failure::Store(error)) if !error.kind.may_be_one_request() => Err(error),
         Err(_) => one_at_a_time(connection, prepared, hand),
@@ -49,7 +53,11 @@ fn attempt(connection: &mut Connection, prepared: &[Prepared], hand: &Hand) -> R
     result
 }
 
-fn one_at_a_time(connection: &mut Connection, prepared: &[Prepared], hand: &Hand) -> Result<usize, StoreError> {
+fn one_at_a_time(
+    connection: &mut Connection,
+    prepared: &[Prepared],
+    hand: &Hand,
+) -> Result<usize, StoreError> {
     let started = Instant::now();
     let mut settled = 0;
     for one in prepared {
@@ -78,7 +86,8 @@ pub(super) fn quarantine(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let doing = "quarantine a request";
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
     let mut counts = Counts::new();
     whole_request_quarantined(&transaction, request, reason, "$", at, &mut counts)?;
     advance(&transaction, request)?;
@@ -86,10 +95,15 @@ pub(super) fn quarantine(
     transaction.commit().map_err(failed(doing))
 }
 
-fn commit_slice(connection: &mut Connection, prepared: &[Prepared], hand: &Hand) -> Result<usize, StoreError> {
+fn commit_slice(
+    connection: &mut Connection,
+    prepared: &[Prepared],
+    hand: &Hand,
+) -> Result<usize, StoreError> {
     let doing = "project requests";
     let started = Instant::now();
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
     let mut counts = Counts::new();
     let mut settled = 0;
     for one in prepared {
@@ -141,7 +155,9 @@ fn settle_item<'a>(
 ) -> Result<ItemRow<'a>, StoreError> {
     let event = match item {
         Item::Event(event) => (**event).clone(),
-        Item::Skipped(skip) => return Ok(ItemRow { event: None, result: "skipped", reason: Some(skip.as_str()) }),
+        Item::Skipped(skip) => {
+            return Ok(ItemRow { event: None, result: "skipped", reason: Some(skip.as_str()) });
+        }
         Item::Quarantined(Malformed { reason, path }) => {
             add_quarantine(transaction, one.id, ordinal, reason, path, one.received_at)?;
             return Ok(ItemRow { event: None, result: "quarantined", reason: Some(reason) });
@@ -191,7 +207,8 @@ fn add_item(
 ) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO items (request, ordinal, event, result, reason) VALUES (?, ?, ?, ?, ?)";
     let mut add = transaction.prepare_cached(ADD).map_err(failed("add an item"))?;
-    add.execute(params![request, ordinal, row.event, row.result, row.reason]).map_err(failed("add an item"))?;
+    add.execute(params![request, ordinal, row.event, row.result, row.reason])
+        .map_err(failed("add an item"))?;
     count(counts, "items.seen", 1);
     match row.reason {
         Some(reason) => count(counts, &format!("items.{}.{reason}", row.result), 1),

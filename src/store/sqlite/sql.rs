@@ -71,7 +71,9 @@ pub(super) fn event_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Optio
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
-pub(super) fn parse_event_row((id, cluster, json): (i64, Option<i64>, String)) -> Result<EventRow, StoreError> {
+pub(super) fn parse_event_row(
+    (id, cluster, json): (i64, Option<i64>, String),
+) -> Result<EventRow, StoreError> {
     Ok(EventRow { id, cluster, evidence: from_json(&json)? })
 }
 

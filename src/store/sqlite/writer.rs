@@ -122,9 +122,15 @@ impl Drop for Writer {
 }
 
 fn run(mut connection: Connection, shared: &Shared, signals: &Signals) {
+    let mut disk_failed = false;
     while let Some((appends, job)) = next(shared) {
+        if disk_failed {
+            // After a failed flush the kernel may report the next one as good: nothing is acknowledged.
+            appends.into_iter().for_each(|append| drop(append.done.send(Err(disk_error()))));
+            continue;
+        }
         if !appends.is_empty() {
-            write(&mut connection, appends, signals);
+            disk_failed = write(&mut connection, appends, signals);
         }
         if let Some(job) = job {
             job(&mut connection);
@@ -147,21 +153,26 @@ fn next(shared: &Shared) -> Option<(Vec<Append>, Option<Job>)> {
     Some((appends, queue.jobs.pop_front()))
 }
 
-fn write(connection: &mut Connection, appends: Vec<Append>, signals: &Signals) {
+fn disk_error() -> StoreError {
+    StoreError::new(StoreErrorKind::Disk, "store a request")
+}
+
+/// Writes a group and answers it. Says whether the disk failed.
+fn write(connection: &mut Connection, appends: Vec<Append>, signals: &Signals) -> bool {
     let (requests, answers): (Vec<Request>, Vec<_>) =
         appends.into_iter().map(|append| (append.request, append.done)).unzip();
     if fault::planted("ack_before_commit", &[]) {
         answers.into_iter().for_each(|done| drop(done.send(Ok(()))));
         let _ = insert(connection, &requests);
         (signals.committed)();
-        return;
+        return false;
     }
     let result = insert(connection, &requests);
-    if let Err(error) = &result
-        && error.kind == StoreErrorKind::Disk
-    {
+    let failed = result.as_ref().err().filter(|error| error.kind == StoreErrorKind::Disk);
+    if let Some(error) = failed {
         (signals.disk_failed)(error);
     }
+    let disk_failed = failed.is_some();
     for done in answers {
         let answer = match &result {
             Ok(()) => Ok(()),
@@ -171,13 +182,15 @@ fn write(connection: &mut Connection, appends: Vec<Append>, signals: &Signals) {
         let _ = done.send(answer);
     }
     (signals.committed)();
+    disk_failed
 }
 
 fn insert(connection: &mut Connection, requests: &[Request]) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO requests (received_at, channel, proof, secret_index, query, headers, body)
                        VALUES (?, ?, ?, ?, ?, ?, ?)";
     let doing = "store a request";
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
     {
         let mut add = transaction.prepare_cached(ADD).map_err(failed(doing))?;
         for request in requests {

@@ -3,7 +3,7 @@
 use super::Api;
 use super::answer::ask;
 use super::parameters;
-use super::problem::Problem;
+use super::problem::{Document, Problem};
 use super::token::Scope;
 use crate::leads::find::{Found, Person, find};
 use crate::leads::page::Page;
@@ -28,8 +28,8 @@ const TRIES: usize = 5;
     ),
     responses(
         (status = 200, description = "The lead", body = LeadView),
-        (status = "4XX", description = "What is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "What is wrong", body = Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not now", body = Document, content_type = "application/problem+json"),
     ),
     security(("token" = ["lead:read"])),
 )]
@@ -52,8 +52,8 @@ pub(super) async fn lead(request: HttpRequest) -> Result<HttpResponse, Problem> 
     ),
     responses(
         (status = 200, description = "A page of the timeline", body = Page<TimelineItem>),
-        (status = "4XX", description = "What is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "What is wrong", body = Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not now", body = Document, content_type = "application/problem+json"),
     ),
     security(("token" = ["lead:read"])),
 )]

@@ -1,6 +1,6 @@
 //! `/v1/openapi.json`: the API's own description, made from the code that answers.
 
-use super::problem::Problem;
+use super::problem::Document;
 use actix_web::HttpResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -51,7 +51,7 @@ pub fn document() -> String {
     get, path = "/v1/openapi.json", tag = "description", operation_id = "openapi",
     responses(
         (status = 200, description = "The description of the API", body = serde_json::Value),
-        (status = 405, description = "Only GET", body = Problem, content_type = "application/problem+json"),
+        (status = 405, description = "Only GET", body = Document, content_type = "application/problem+json"),
     ),
     security(()),
 )]

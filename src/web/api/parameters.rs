@@ -134,8 +134,11 @@ mod tests {
     fn an_unknown_or_repeated_parameter_is_refused_without_being_repeated() {
         let refused = |query| Parameters::read(query, &["phone", "business"]).unwrap_err();
         let problem = refused("bussiness=%2B918047000000");
-        assert!(problem.detail.contains("did you mean business?") && !problem.detail.contains("8047"));
-        assert_eq!(refused("phone=1&phone=2").parameter.as_deref(), Some("phone"));
-        assert!(!refused("919876543210").detail.contains("98765"));
+        assert!(
+            problem.document.detail.contains("did you mean business?")
+                && !problem.document.detail.contains("8047")
+        );
+        assert_eq!(refused("phone=1&phone=2").document.parameter.as_deref(), Some("phone"));
+        assert!(!refused("919876543210").document.detail.contains("98765"));
     }
 }

@@ -5,7 +5,7 @@
 use crate::leads::find::FindError;
 use crate::store::{StoreError, StoreErrorKind};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use std::fmt;
@@ -13,30 +13,35 @@ use utoipa::ToSchema;
 use wabridge_model::id::LeadId;
 
 /// Why there is no answer.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct Problem {
+    pub(super) document: Box<Document>,
+    /// A header that the status asks for.
+    header: Option<Box<(HeaderName, String)>>,
+}
+
+/// A problem document.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document {
     /// What sort of problem: `about:blank`, or a stable name such as `urn:wabridge:ambiguous_phone`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub(super) kind: String,
     /// The sort in a word or two.
-    pub title: String,
+    pub(super) title: String,
     /// The HTTP status.
     #[serde(serialize_with = "number")]
     #[schema(value_type = u16)]
-    pub status: StatusCode,
+    pub(super) status: StatusCode,
     /// What is wrong, and the way out.
-    pub detail: String,
+    pub(super) detail: String,
     /// The parameter at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<String>,
+    pub(super) parameter: Option<String>,
     /// The leads that were meant, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<uuid::Uuid>, required = false)]
-    pub lead_ids: Vec<LeadId>,
-    /// A header that the status asks for.
-    #[serde(skip)]
-    #[schema(ignore)]
-    header: Option<(actix_web::http::header::HeaderName, String)>,
+    pub(super) lead_ids: Vec<LeadId>,
 }
 
 fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -47,31 +52,34 @@ impl Problem {
     /// A problem that needs no more than its status and a sentence.
     #[must_use]
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem {
+        let document = Document {
             kind: "about:blank".to_owned(),
             title: status.canonical_reason().unwrap_or("Problem").to_owned(),
             status,
             detail: detail.into(),
             parameter: None,
             lead_ids: Vec::new(),
-            header: None,
-        }
+        };
+        Problem { document: Box::new(document), header: None }
+    }
+
+    fn with_header(mut self, name: HeaderName, value: &str) -> Problem {
+        self.header = Some(Box::new((name, value.to_owned())));
+        self
     }
 
     /// A parameter is wrong.
     #[must_use]
     pub fn parameter(name: &str, detail: impl Into<String>) -> Problem {
-        Problem {
-            parameter: Some(name.to_owned()),
-            ..Problem::new(StatusCode::BAD_REQUEST, format!("{name}: {}", detail.into()))
-        }
+        let mut problem = Problem::new(StatusCode::BAD_REQUEST, format!("{name}: {}", detail.into()));
+        problem.document.parameter = Some(name.to_owned());
+        problem
     }
 
     /// The caller did not say who they are, or it is not so.
     #[must_use]
     pub fn unauthenticated(detail: &str) -> Problem {
-        let header = Some((WWW_AUTHENTICATE, "Bearer".to_owned()));
-        Problem { header, ..Problem::new(StatusCode::UNAUTHORIZED, detail) }
+        Problem::new(StatusCode::UNAUTHORIZED, detail).with_header(WWW_AUTHENTICATE, "Bearer")
     }
 
     /// The caller's token does not reach this far.
@@ -80,15 +88,14 @@ impl Problem {
         let detail =
             format!("this token lacks the scope {scope}; make one that has it: wabridge token create");
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
-        Problem { header: Some((WWW_AUTHENTICATE, challenge)), ..Problem::new(StatusCode::FORBIDDEN, detail) }
+        Problem::new(StatusCode::FORBIDDEN, detail).with_header(WWW_AUTHENTICATE, &challenge)
     }
 
     /// The route knows other methods.
     #[must_use]
     pub fn wrong_method(allowed: &str) -> Problem {
         let detail = format!("this route knows {allowed} only");
-        let header = Some((ALLOW, allowed.to_owned()));
-        Problem { header, ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with_header(ALLOW, allowed)
     }
 
     /// No lead can be named by what a parameter says.
@@ -101,14 +108,13 @@ impl Problem {
             FindError::Unreadable => Problem::parameter(parameter, UNREADABLE_LEAD),
             FindError::Ambiguous { phone, ids } => {
                 let title = if phone { "ambiguous_phone" } else { "ambiguous_lead" };
-                let detail = format!("{parameter}: it means {} leads; ask by one of lead_ids", ids.len());
-                Problem {
-                    kind: format!("urn:wabridge:{title}"),
-                    title: title.to_owned(),
-                    parameter: Some(parameter.to_owned()),
-                    lead_ids: ids,
-                    ..Problem::new(StatusCode::CONFLICT, detail)
-                }
+                let detail = format!("it means {} leads; ask by one of lead_ids", ids.len());
+                let mut problem = Problem::parameter(parameter, detail);
+                problem.document.status = StatusCode::CONFLICT;
+                problem.document.kind = format!("urn:wabridge:{title}");
+                problem.document.title = title.to_owned();
+                problem.document.lead_ids = ids;
+                problem
             }
             FindError::Store(error) => Problem::from(error),
         }
@@ -140,22 +146,22 @@ impl From<StoreError> for Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.title, self.detail)
+        write!(f, "{}: {}", self.document.title, self.document.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.status
+        self.document.status
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
+        let mut response = HttpResponse::build(self.document.status);
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
         response.insert_header((CACHE_CONTROL, "no-store"));
-        if let Some((name, value)) = &self.header {
+        if let Some((name, value)) = self.header.as_deref() {
             response.insert_header((name.clone(), value.as_str()));
         }
-        response.body(serde_json::to_string(self).unwrap_or_default())
+        response.body(serde_json::to_string(&self.document).unwrap_or_default())
     }
 }

@@ -1,7 +1,7 @@
 //! `/v1/touches`: every arrival from an ad or a post.
 
 use super::answer::ask;
-use super::problem::Problem;
+use super::problem::{Document, Problem};
 use super::token::Scope;
 use crate::leads::page::{Cursor, Page};
 use crate::leads::view::TouchView;
@@ -22,8 +22,8 @@ use actix_web::{HttpRequest, HttpResponse};
     ),
     responses(
         (status = 200, description = "A page of touches", body = Page<TouchView>),
-        (status = "4XX", description = "What is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "What is wrong", body = Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not now", body = Document, content_type = "application/problem+json"),
     ),
     security(("token" = ["attribution:read"])),
 )]

@@ -3,7 +3,7 @@
 use super::Api;
 use super::answer::{ask, authorised};
 use super::parameters::{business, instant, lead, phone};
-use super::problem::Problem;
+use super::problem::{Document, Problem};
 use super::token::Scope;
 use crate::leads::find::{Found, Reference, find};
 use crate::leads::verdict::{Answer, Moment, VerdictView, answer};
@@ -34,8 +34,8 @@ const MOST_BYTES: usize = 256 * 1024;
     ),
     responses(
         (status = 200, description = "One verdict, or one for each number", body = Answer),
-        (status = "4XX", description = "What is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "What is wrong", body = Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not now", body = Document, content_type = "application/problem+json"),
     ),
     security(("token" = ["lead:read"])),
 )]
@@ -115,7 +115,7 @@ pub(super) enum WindowResult {
     /// No verdict.
     Error {
         /// Why; it does not repeat what was asked.
-        error: Box<Problem>,
+        error: Box<Document>,
     },
 }
 
@@ -127,8 +127,8 @@ pub(super) enum WindowResult {
     request_body(content = WindowQuestion, description = "The leads"),
     responses(
         (status = 200, description = "Verdicts and errors", body = WindowAnswer),
-        (status = "4XX", description = "What is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "What is wrong", body = Document, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not now", body = Document, content_type = "application/problem+json"),
     ),
     security(("token" = ["lead:read"])),
 )]
@@ -195,8 +195,8 @@ fn results(
             let items = answer.items().iter().cloned();
             Ok(items.map(|verdict| WindowResult::Verdict(Box::new(verdict))).collect())
         }
-        Err(problem) if problem.status.is_client_error() => {
-            Ok(vec![WindowResult::Error { error: Box::new(problem) }])
+        Err(problem) if problem.document.status.is_client_error() => {
+            Ok(vec![WindowResult::Error { error: problem.document }])
         }
         Err(problem) => Err(problem),
     }

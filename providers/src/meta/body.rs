@@ -1,0 +1,290 @@
+//! From a body to its items: entries, changes, values, lists; each taken apart so that a bad one is alone.
+//!
+//! In: a verified body. Out: one [`Item`] per fact, change by change and list by list. The frame of a usual
+//! body is parsed once; only an unusual one is taken apart level by level.
+//! <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>
+
+use super::scene::Scene;
+use super::{message, notice, wire};
+use crate::json::{List, Text, body_text, missing, read, whole, within};
+use crate::provider::{Account, Item, Malformed, Skip};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::fmt;
+use wabridge_model::event::Event;
+
+/// Reads one body. It serves every provider that passes Meta's format on.
+pub(crate) fn items(body: &[u8], account: &Account) -> Result<Vec<Item>, Malformed> {
+    let text = body_text(body)?;
+    let mut items = Vec::new();
+    for (entry_at, entry) in split(&text)?.into_iter().enumerate() {
+        let (id, time, changes) = match entry {
+            Ok(entry) => entry,
+            Err(fault) => {
+                items.push(Item::Quarantined(within(&format!("entry[{entry_at}]"), fault)));
+                continue;
+            }
+        };
+        for (change_at, change) in changes.into_iter().enumerate() {
+            let place = Place { entry: entry_at, change: change_at };
+            match change {
+                Ok(change) => read_change(account, (&id, &time), &change, place, &mut items),
+                Err(fault) => items.push(Item::Quarantined(within(&place.to_string(), fault))),
+            }
+        }
+    }
+    if items.is_empty() {
+        items.push(Item::Skipped(Skip::NoContent));
+    }
+    Ok(items)
+}
+
+/// Where a change is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    entry: usize,
+    change: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry[{}].changes[{}]", self.entry, self.change)
+    }
+}
+
+/// The changes of an entry.
+type Changes<'a> = Vec<Result<wire::Change<'a>, Malformed>>;
+/// An entry's id and time, and its changes.
+type Entry<'a> = (Text<'a>, Text<'a>, Changes<'a>);
+
+/// The entries of a body with their changes.
+fn split(text: &str) -> Result<Vec<Result<Entry<'_>, Malformed>>, Malformed> {
+    if let Ok(envelope) = serde_json::from_str::<wire::Envelope<'_>>(text)
+        && text.trim_ascii_start().starts_with('{')
+    {
+        let entries = envelope.entry.into_iter();
+        return Ok(entries
+            .map(|entry| Ok((entry.id, entry.time, entry.changes.into_iter().map(Ok).collect())))
+            .collect());
+    }
+    let envelope: wire::LooseEnvelope<'_> = read(text)?;
+    match envelope.entry {
+        List::Absent => Err(missing("entry")),
+        List::Other => Err(Malformed { reason: "invalid_field", path: "entry".to_owned() }),
+        List::Items(entries) => Ok(entries.into_iter().map(|raw| split_entry(raw.get())).collect()),
+    }
+}
+
+fn split_entry(text: &str) -> Result<Entry<'_>, Malformed> {
+    let entry: wire::LooseEntry<'_> = read(text)?;
+    match entry.changes {
+        List::Other => Err(Malformed { reason: "invalid_field", path: "changes".to_owned() }),
+        changes => {
+            let changes = changes.items().iter().map(|raw| read(raw.get())).collect();
+            Ok((entry.id, entry.time, changes))
+        }
+    }
+}
+
+/// Reads one change, and adds its items.
+fn read_change(
+    account: &Account,
+    entry: (&Text<'_>, &Text<'_>),
+    change: &wire::Change<'_>,
+    place: Place,
+    items: &mut Vec<Item>,
+) {
+    let (field, raw) = match (change.field.required("field"), change.value) {
+        (Ok(field), Some(raw)) => (field, raw),
+        (Err(fault), _) => return items.push(Item::Quarantined(within(&place.to_string(), fault))),
+        (Ok(_), None) => {
+            return items.push(Item::Quarantined(within(&place.to_string(), missing("value"))));
+        }
+    };
+    let carries_items = matches!(
+        field,
+        "messages" | "standby" | "smb_message_echoes" | "user_preferences" | "calls" | "user_id_update"
+    );
+    let value: wire::Value<'_> = match read(raw.get()) {
+        Ok(value) => value,
+        Err(_) if !carries_items => wire::Value::default(),
+        Err(fault) => {
+            return items.push(Item::Quarantined(within(&format!("{place}.value"), fault)));
+        }
+    };
+    // On `standby` Meta has the lists one level deeper, and 360dialog does not say: both are read.
+    let inner: wire::Value<'_> = value.standby.and_then(|raw| read(raw.get()).ok()).unwrap_or_default();
+    let scene = Scene::new(account, entry, &value, &inner);
+    let before = items.len();
+    if carries_items {
+        read_lists(&scene, &value, &format_args!("{place}.value"), items);
+        read_lists(&scene, &inner, &format_args!("{place}.value.standby"), items);
+        read_notices(&scene, &value, items);
+    }
+    if items.len() == before {
+        items.push(rest(&scene, field, raw, carries_items));
+    }
+    if scene.is_sample() {
+        items[before..].iter_mut().for_each(|item| *item = Item::Skipped(Skip::Sample));
+    }
+}
+
+/// Reads the lists whose items are facts.
+fn read_lists(scene: &Scene<'_>, value: &wire::Value<'_>, place: &fmt::Arguments<'_>, items: &mut Vec<Item>) {
+    for (name, list) in value.item_lists() {
+        if matches!(list, List::Other) {
+            let path = format!("{place}.{name}");
+            items.push(Item::Quarantined(Malformed { reason: "invalid_field", path }));
+            continue;
+        }
+        items.reserve(list.items().len());
+        for (at, raw) in list.items().iter().enumerate() {
+            items.push(match read_item(scene, name, raw.get()) {
+                Ok(event) => Item::Event(Box::new(event)),
+                Err(fault) => Item::Quarantined(within(&format!("{place}.{name}[{at}]"), fault)),
+            });
+        }
+    }
+}
+
+fn read_item(scene: &Scene<'_>, list: &str, json: &str) -> Result<Event, Malformed> {
+    match list {
+        "messages" => message::message(scene, json),
+        "statuses" => notice::status(scene, json),
+        "message_echoes" => message::echo(scene, json),
+        "user_preferences" => notice::preference(scene, json),
+        "calls" => notice::call(scene, json),
+        "user_id_update" => notice::user_id_update(scene, json),
+        _ => Err(whole("unexpected_shape")),
+    }
+}
+
+/// What stands beside the lists: errors that belong to no message, clicks on links.
+fn read_notices(scene: &Scene<'_>, value: &wire::Value<'_>, items: &mut Vec<Item>) {
+    // Beside a message, the value's errors explain that message: the message is kept, and says enough.
+    let errors = if value.messages.items().is_empty() { value.errors.items() } else { &[] };
+    for (field, list) in [("errors", errors), ("user_actions", value.user_actions.items())] {
+        if !list.is_empty() {
+            let joined: Vec<&str> = list.iter().map(|raw| raw.get()).collect();
+            let json = format!("[{}]", joined.join(","));
+            items.push(Item::Event(Box::new(notice::account(scene, field, &json))));
+        }
+    }
+}
+
+/// A value without any item that we know.
+fn rest(scene: &Scene<'_>, field: &str, raw: &RawValue, carries_items: bool) -> Item {
+    let is_empty = carries_items
+        && serde_json::from_str::<HashMap<&str, &RawValue>>(raw.get()).is_ok_and(|fields| {
+            let means_nothing = |text: &str| matches!(text, "{}" | "[]" | "null" | "\"\"");
+            fields.iter().all(|(name, value)| {
+                matches!(*name, "messaging_product" | "metadata" | "contacts") || means_nothing(value.get())
+            })
+        });
+    if is_empty {
+        return Item::Skipped(Skip::NoContent);
+    }
+    Item::Event(Box::new(notice::account(scene, field, raw.get())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Secrets;
+    use std::collections::BTreeMap;
+    use std::time::{Duration, Instant};
+    use wabridge_model::Country;
+    use wabridge_model::event::Fact;
+
+    fn account() -> Account {
+        Account {
+            channel: "main".to_owned(),
+            portfolio: "default".to_owned(),
+            business_numbers: BTreeMap::new(),
+            business_number: None,
+            sample_ids: Vec::new(),
+            default_country: Country::INDIA,
+            public_url: None,
+            secrets: Secrets::default(),
+        }
+    }
+
+    fn fault(body: &str) -> (&'static str, String) {
+        let fault = items(body.as_bytes(), &account()).unwrap_err();
+        (fault.reason, fault.path)
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_split_says_why_and_where() {
+        let deep = format!(r#"{{"entry":[{{"changes":[{{"field":"x","value":{}"#, "[".repeat(200));
+        let cases = [
+            ("", "not_json", "$"),
+            ("entry=1", "not_json", "$"),
+            (r#"{"entry":[{"id":"1"}]} x"#, "not_json", "$"),
+            (r#"{"entry":[{"id":"\x"}]}"#, "not_json", "$"),
+            (deep.as_str(), "too_deep", "$"),
+            ("[]", "unexpected_shape", "$"),
+            ("5", "unexpected_shape", "$"),
+            ("{}", "missing_field", "entry"),
+            (r#"{"entry":null}"#, "missing_field", "entry"),
+            (r#"{"entry":{}}"#, "invalid_field", "entry"),
+        ];
+        for (body, reason, path) in cases {
+            assert_eq!(fault(body), (reason, path.to_owned()), "{body}");
+        }
+        assert_eq!(items(&[0x7b, 0xff], &account()).unwrap_err().reason, "not_json");
+    }
+
+    #[test]
+    fn a_body_without_content_is_one_skipped_item() {
+        for body in [r#"{"entry":[]}"#, r#"{"object":"x","entry":[{"id":"1","changes":[]}]}"#] {
+            let items = items(body.as_bytes(), &account()).unwrap();
+            assert!(matches!(items.as_slice(), [Item::Skipped(Skip::NoContent)]), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_updates_in_one_body_are_a_thousand_events_of_the_right_people() {
+        let contacts: Vec<String> = (0..1000)
+            .map(|n| format!(r#"{{"wa_id":"4477009{n:05}","profile":{{"name":"N{n}"}}}}"#))
+            .collect();
+        let messages: Vec<String> = (0..1000)
+            .rev()
+            .map(|n| {
+                format!(
+                    r#"{{"from":"4477009{n:05}","id":"wamid.{n}","timestamp":"1795336200","type":"text"}}"#
+                )
+            })
+            .collect();
+        let body = format!(
+            r#"{{"entry":[{{"id":"1","changes":[{{"field":"messages","value":{{"contacts":[{}],"messages":[{}]}}}}]}}]}}"#,
+            contacts.join(","),
+            messages.join(",")
+        );
+        let started = Instant::now();
+        let items = items(body.as_bytes(), &account()).unwrap();
+        // Generous for a debug build on a busy machine; a walk per message would be far beyond it.
+        assert!(started.elapsed() < Duration::from_secs(2));
+        assert_eq!(items.len(), 1000);
+        for (item, n) in items.iter().zip((0..1000).rev()) {
+            let Item::Event(event) = item else { panic!("{item:?}") };
+            assert!(matches!(&event.fact, Fact::Message(message) if message.id == format!("wamid.{n}")));
+            assert_eq!(event.person.name, Some(format!("N{n}")));
+        }
+    }
+
+    #[test]
+    fn the_same_account_notice_has_the_same_key_however_it_is_written() {
+        let key = |value: &str, time: u32| {
+            let body = format!(
+                r#"{{"entry":[{{"id":"1","time":{time},"changes":[{{"field":"account_update","value":{value}}}]}}]}}"#
+            );
+            let items = items(body.as_bytes(), &account()).unwrap();
+            let [Item::Event(event)] = items.as_slice() else { panic!("{items:?}") };
+            event.key.clone()
+        };
+        assert_eq!(key(r#"{"a":1,"b":2}"#, 7), key(r#"{ "b": 2, "a": 1 }"#, 7));
+        assert_ne!(key(r#"{"a":1,"b":2}"#, 7), key(r#"{"a":1,"b":2}"#, 8));
+        assert_ne!(key(r#"{"a":1,"b":2}"#, 7), key(r#"{"a":1,"b":3}"#, 7));
+    }
+}

@@ -1,0 +1,163 @@
+//! `/hooks/{channel}`: where providers post.
+//!
+//! In: an HTTP request. Out: 200 with an empty body once it is durable; else a status that tells the
+//! provider whether to send it again. The body is bounded in size and in time.
+
+use crate::clock::Clock;
+use crate::config::{Channels, Endpoint};
+use crate::inbox::receive::{Refusal, receive};
+use crate::store::Store;
+use crate::telemetry::metrics::{Answered, Metrics};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+use wabridge_providers::{Inbound, Rejection};
+
+/// The largest body: above Meta's 3 MB.
+pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// The longest a body may take.
+pub const BODY_TIME: Duration = Duration::from_secs(15);
+
+/// What the webhook routes work with.
+pub struct Hooks {
+    /// The channels, with secrets.
+    pub channels: Channels,
+    /// Where requests are stored.
+    pub store: Arc<dyn Store>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Adds the routes.
+pub fn configure(routes: &mut web::ServiceConfig) {
+    routes.service(
+        web::resource("/hooks/{channel}")
+            .route(web::get().to(greet))
+            .route(web::post().to(post))
+            .default_service(web::to(other_method)),
+    );
+}
+
+/// Answers the provider's check of the URL.
+async fn greet(request: HttpRequest, channel: web::Path<String>, hooks: web::Data<Hooks>) -> HttpResponse {
+    let Some(endpoint) = hooks.channels.get(&channel) else { return unknown(&hooks) };
+    let provider = endpoint.provider.about().slug;
+    match endpoint.provider.greet(request.query_string(), &endpoint.account) {
+        Ok(challenge) => {
+            hooks.metrics.answered(provider, Answered::greeted);
+            HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(challenge)
+        }
+        Err(Rejection::NoGreeting) => not_allowed(&hooks, provider, "POST"),
+        Err(rejection) => unproven(&hooks, provider, rejection),
+    }
+}
+
+/// Takes a request: 200 when it is durable.
+async fn post(
+    request: HttpRequest,
+    channel: web::Path<String>,
+    payload: web::Payload,
+    hooks: web::Data<Hooks>,
+) -> HttpResponse {
+    let Some(endpoint) = hooks.channels.get(&channel) else { return unknown(&hooks) };
+    let provider = endpoint.provider.about().slug;
+    let body = match read(request.headers(), payload).await {
+        Ok(body) => body,
+        Err((status, reason)) => {
+            hooks.metrics.refused(provider, reason);
+            tracing::warn!(channel = channel.as_str(), reason, "webhook refused");
+            // The rest of the body is not read, so the connection cannot carry another request.
+            return HttpResponse::build(status).force_close().finish();
+        }
+    };
+    let read_at = hooks.clock.elapsed();
+    let response = take(&request, &body, endpoint, &hooks).await;
+    if response.status() == StatusCode::OK {
+        hooks.metrics.acknowledged(provider, hooks.clock.elapsed().saturating_sub(read_at).as_secs_f64());
+    }
+    response
+}
+
+async fn take(request: &HttpRequest, body: &[u8], endpoint: &Endpoint, hooks: &Hooks) -> HttpResponse {
+    let headers = headers(request.headers());
+    let inbound =
+        Inbound { query: request.query_string(), headers: &headers, body, received_at: hooks.clock.now() };
+    let provider = endpoint.provider.about().slug;
+    match receive(inbound, endpoint, &*hooks.store).await {
+        Ok(()) => HttpResponse::Ok().finish(),
+        Err(Refusal::Unproven(rejection)) => unproven(hooks, provider, rejection),
+        Err(Refusal::NotStored(error)) => {
+            hooks.metrics.answered(provider, Answered::not_stored);
+            tracing::error!(
+                kind = error.kind.as_str(),
+                "webhook not stored; the provider will send it again"
+            );
+            HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).finish()
+        }
+    }
+}
+
+/// Reads the body within its limits.
+async fn read(headers: &HeaderMap, mut payload: web::Payload) -> Result<Vec<u8>, (StatusCode, &'static str)> {
+    // A signature covers the bytes as sent; no provider documents that it compresses.
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() != b"identity") {
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded_body"));
+    }
+    let stated = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let too_large = (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large");
+    if stated.is_some_and(|length| length > BODY_LIMIT) {
+        return Err(too_large);
+    }
+    let mut body = Vec::with_capacity(stated.unwrap_or(0).min(64 * 1024));
+    let collect = async {
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| (StatusCode::BAD_REQUEST, "body_broken"))?;
+            if body.len() + chunk.len() > BODY_LIMIT {
+                return Err(too_large);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(BODY_TIME, collect).await {
+        Ok(result) => result.map(|()| body),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "body_too_slow")),
+    }
+}
+
+/// The headers in the form the providers read; a value that is not text is no proof of anything.
+fn headers(map: &HeaderMap) -> Vec<(String, String)> {
+    map.iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect()
+}
+
+fn unproven(hooks: &Hooks, provider: &'static str, rejection: Rejection) -> HttpResponse {
+    let reason = rejection.to_string();
+    hooks.metrics.unproven(provider, &reason);
+    tracing::warn!(provider, reason, "webhook not proven");
+    HttpResponse::Unauthorized().finish()
+}
+
+fn unknown(hooks: &Hooks) -> HttpResponse {
+    hooks.metrics.refused("unknown", "unknown_channel");
+    tracing::warn!("webhook for a channel that is not configured");
+    HttpResponse::NotFound().force_close().finish()
+}
+
+fn not_allowed(hooks: &Hooks, provider: &'static str, allowed: &'static str) -> HttpResponse {
+    hooks.metrics.refused(provider, "method_not_allowed");
+    HttpResponse::MethodNotAllowed().insert_header((ALLOW, allowed)).force_close().finish()
+}
+
+async fn other_method(channel: web::Path<String>, hooks: web::Data<Hooks>) -> HttpResponse {
+    match hooks.channels.get(&channel) {
+        Some(endpoint) => not_allowed(&hooks, endpoint.provider.about().slug, "GET, POST"),
+        None => unknown(&hooks),
+    }
+}
