@@ -4,5 +4,6 @@ pub mod find;
 pub mod page;
 pub mod project;
 pub mod timeline;
+pub mod touch;
 pub mod verdict;
 pub mod view;

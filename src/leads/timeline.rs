@@ -10,7 +10,7 @@ use crate::store::{Leads, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::Object;
 use wabridge_model::chatbot::{ChatbotEvent, ChatbotEventType, ConsentNotice};
 use wabridge_model::cluster::Cluster;
 use wabridge_model::event::{CallDirection, Event, Fact, Message, Referral, ReferralReport, Status};
@@ -209,23 +209,23 @@ fn ad(referral: &Referral) -> Option<String> {
 }
 
 fn kinds() -> Object {
-    names(&[
-        "message",
-        "status",
-        "echo",
-        "call",
-        "touch",
-        "consent",
-        "identity",
-        "crm_write",
-        "conversion",
-        "outcome",
-    ])
+    names(
+        "What happened",
+        [
+            "message",
+            "status",
+            "echo",
+            "call",
+            "touch",
+            "consent",
+            "identity",
+            "crm_write",
+            "conversion",
+            "outcome",
+        ],
+    )
 }
 
 fn directions() -> Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .enum_values(Some([Some("inbound"), Some("outbound"), None]))
-        .build()
+    names("Who did it; null where neither side did", [Some("inbound"), Some("outbound"), None])
 }

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use wabridge_model::Phone;
 use wabridge_model::consent::Consents;
 use wabridge_model::id::{EventId, LeadId};
@@ -221,31 +221,42 @@ fn evidence(act: Act) -> EvidenceView {
     EvidenceView { event_id, provider, reported_by, received_at }
 }
 
-/// The schema of a closed list of names.
-pub(super) fn names(of: &[&str]) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(of.iter().copied())).build()
+/// The schema of a closed list of names; `None` stands for null.
+pub(super) fn names<'a>(what: &str, of: impl IntoIterator<Item = impl Into<Option<&'a str>>>) -> Object {
+    let values: Vec<Option<&str>> = of.into_iter().map(Into::into).collect();
+    let kinds = match values.contains(&None) {
+        true => SchemaType::from_iter([Type::String, Type::Null]),
+        false => SchemaType::new(Type::String),
+    };
+    ObjectBuilder::new().schema_type(kinds).description(Some(what)).enum_values(Some(values)).build()
 }
 
 fn may_send_names() -> Object {
-    names(&["free_text", "template_only", "nothing"])
+    names(
+        "What may be sent: anything, approved templates only, or nothing",
+        ["free_text", "template_only", "nothing"],
+    )
 }
 
 fn templates_names() -> Object {
-    names(&["any", "utility_only", "none"])
+    names("Which templates may be sent", ["any", "utility_only", "none"])
 }
 
 fn reason_names() -> Object {
-    names(&[
-        "customer_wrote",
-        "customer_called",
-        "window_closed",
-        "number_changed",
-        "catching_up",
-        "never_wrote",
-        "provider_refused",
-        "consent_withdrawn",
-        "clock_unsure",
-    ])
+    names(
+        "Why the verdict is what it is",
+        [
+            "customer_wrote",
+            "customer_called",
+            "window_closed",
+            "number_changed",
+            "catching_up",
+            "never_wrote",
+            "provider_refused",
+            "consent_withdrawn",
+            "clock_unsure",
+        ],
+    )
 }
 
 #[cfg(test)]

@@ -764,6 +764,7 @@ async fn a_revoked_token_is_refused_at_once() {
 #[actix_web::test]
 async fn every_route_and_every_schema_is_described() {
     let desk = Desk::open().await;
+    desk.tell([Told::text("m1", -HOUR).by(A)]).await;
     let described = desk.get_as(None, "/v1/openapi.json").await;
     assert_eq!(described.content_type, "application/json");
     assert_eq!(described.text, document());
@@ -773,10 +774,8 @@ async fn every_route_and_every_schema_is_described() {
         for (method, operation) in methods.as_object().unwrap() {
             operations.push(format!("{method} {path}"));
             assert!(operation["summary"].is_string(), "{method} {path}");
-            let real = path.replace("{LEAD}", "9876543210");
-            let answered = desk.method(&method.to_uppercase(), &real).await;
-            assert!(![404, 405].contains(&answered.status) || path.contains("LEAD"), "{method} {path}");
-            assert_ne!(answered.status, 405, "{method} {path}");
+            let answered = desk.method(&method.to_uppercase(), &path.replace("{LEAD}", A)).await;
+            assert!(![404, 405].contains(&answered.status), "{method} {path}: {}", answered.text);
         }
     }
     let routes = [
@@ -791,13 +790,9 @@ async fn every_route_and_every_schema_is_described() {
     for (name, schema) in description["components"]["schemas"].as_object().unwrap() {
         assert!(schema["description"].is_string(), "{name} is not described");
         for (property, of) in schema["properties"].as_object().into_iter().flatten() {
-            assert!(
-                of["description"].is_string()
-                    || of.get("$ref").is_some()
-                    || of.get("oneOf").is_some()
-                    || of.get("enum").is_some(),
-                "{name}.{property}: {of}"
-            );
+            // A sum of two shapes carries its description where the shapes are.
+            let described = of["description"].is_string() || of.get("oneOf").is_some();
+            assert!(described, "{name}.{property}: {of}");
         }
     }
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");

@@ -4,7 +4,7 @@ use super::answer::ask;
 use super::problem::{Document, Problem};
 use super::token::Scope;
 use crate::leads::page::{Cursor, Page};
-use crate::leads::view::TouchView;
+use crate::leads::touch::TouchView;
 use crate::store::{TouchRange, TouchRow};
 use actix_web::{HttpRequest, HttpResponse};
 
