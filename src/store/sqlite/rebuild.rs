@@ -39,7 +39,7 @@ pub struct Verified {
 /// Folds all lead state anew, in one transaction.
 ///
 /// # Errors
-/// [`StoreErrorKind::Held`](crate::store::StoreErrorKind::Held) while a daemon runs; else what the store says.
+/// [`StoreErrorKind::Held`] while a daemon runs; else what the store says.
 pub fn rebuild(path: &Path) -> Result<Rebuilt, StoreError> {
     let _lock = lock(path)?;
     refold(&mut migrated(path)?)
