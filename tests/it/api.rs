@@ -1,6 +1,6 @@
 //! The API over HTTP: who may ask, what is answered, and what is said of a question that cannot be.
 
-use crate::support::{Desk, NOON, OURS, Told, grant, noon, receive};
+use crate::support::desk::{Desk, NOON, OURS, Told, grant, noon, receive};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! `window`, `lead`, `rebuild` and `token`, as an operator runs them: over a real file, beside a daemon or not.
 
 use crate::command::{Ended, Place};
-use crate::support::{OURS, Told, grant, noon, open, tell};
+use crate::support::desk::{OURS, Told, grant, noon, open, tell};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use wabridge::web::api::token::Scope;
