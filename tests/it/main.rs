@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
 
+mod api;
 mod bad_input;
 mod check;
 mod command;
@@ -13,6 +14,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod projection;
+mod read_commands;
 mod sign;
 mod supply;
 mod support;

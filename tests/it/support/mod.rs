@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub(crate) mod client;
+pub(crate) mod desk;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod socket;
