@@ -20,7 +20,7 @@ pub(super) fn open(config: &Config) -> Result<Api, Failure> {
     exists(path)?;
     let store = SqliteStore::open_to_read(path).map_err(|error| failed(path, error))?;
     let clock = Arc::new(SystemClock::default());
-    let watch = ClockWatch::new(clock.as_ref());
+    let watch = Arc::new(ClockWatch::new(clock.as_ref()));
     Ok(Api { store: Arc::new(store), clock, watch, config: Arc::new(config.clone()) })
 }
 

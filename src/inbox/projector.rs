@@ -6,6 +6,7 @@
 use super::normalise::{normalise, tally};
 use crate::config::Channels;
 use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -82,7 +83,7 @@ impl Projector {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(self, bell: Arc<Bell>) -> std::io::Result<Projecting> {
+    pub fn start(self, bell: Arc<Bell>, metrics: Arc<Metrics>) -> std::io::Result<Projecting> {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, rung) = (Arc::clone(&stop), Arc::clone(&bell));
         let thread = std::thread::Builder::new().name("projector".to_owned()).spawn(move || {
@@ -91,6 +92,7 @@ impl Projector {
                     Ok(0) => rung.wait(),
                     Ok(_) => {}
                     Err(error) => {
+                        metrics.store_failed("project", &error);
                         tracing::error!(
                             kind = error.kind.as_str(),
                             doing = error.doing,

@@ -4,7 +4,7 @@
 //! for tests alike.
 
 use crate::clock::{Clock, ClockWatch};
-use crate::config::{Channels, Config, SecretErrors};
+use crate::config::{Channels, Config, SecretErrors, Server};
 use crate::inbox::projector::{Bell, Projecting, Projector};
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
@@ -12,7 +12,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::web::api::Api;
 use crate::web::health::Health;
 use crate::web::hooks::Hooks;
-use crate::web::{self, State};
+use crate::web::{self, Limits, State};
 use actix_web::dev::ServerHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -71,24 +71,39 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Daemon, StartError> {
+        Daemon::start_within(Limits::default(), config, clock)
+    }
+
+    /// As [`Daemon::start`], with other limits of time: for tests.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub fn start_within(limits: Limits, config: Config, clock: Arc<dyn Clock>) -> Result<Daemon, StartError> {
         let channels = Channels::with_secrets(&config)?;
         let bell = Arc::new(Bell::default());
         let (stopper, stopped) = channel();
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&config.store.path, signals(&bell, &stopper))?);
         let metrics = Arc::new(Metrics::default());
+        let watch = Arc::new(ClockWatch::new(&*clock));
         let health = Health {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
+            watch: Arc::clone(&watch),
             metrics: Arc::clone(&metrics),
             stopping: AtomicBool::new(false),
         };
         let projector = Projector { store: Arc::clone(&store), channels: Channels::without_secrets(&config) };
-        let hooks = Hooks { channels, store: Arc::clone(&store), clock: Arc::clone(&clock), metrics };
+        let hooks = Hooks {
+            channels,
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            limits,
+        };
         let listen = config.server.listen;
         let refused = |source| StartError::Listen { listen, source };
         let server = config.server.clone();
-        let watch = ClockWatch::new(&*clock);
         let api = Api { store: Arc::clone(&store), clock, watch, config: Arc::new(config) };
         let health = Arc::new(health);
         let state = State {
@@ -96,9 +111,9 @@ impl Daemon {
             api: Arc::new(api).into(),
             health: Arc::clone(&health).into(),
         };
-        let (serving, bound) = serve(server, state).map_err(refused)?;
+        let (serving, bound) = serve(server, limits, state).map_err(refused)?;
         let (address, admin_address, handles) = bound;
-        let projecting = projector.start(bell).map_err(refused)?;
+        let projecting = projector.start(bell, metrics).map_err(refused)?;
         Ok(Daemon {
             address,
             admin_address,
@@ -151,20 +166,16 @@ fn signals(bell: &Arc<Bell>, stopper: &Sender<Stop>) -> Signals {
 type Bound = (SocketAddr, Option<SocketAddr>, Vec<ServerHandle>);
 
 /// Binds and serves on a thread of its own; returns once the listeners are bound.
-fn serve(server: crate::config::Server, state: State) -> std::io::Result<(JoinHandle<()>, Bound)> {
+fn serve(server: Server, limits: Limits, state: State) -> std::io::Result<(JoinHandle<()>, Bound)> {
     let (tell, told) = channel();
     let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let servers = match web::bind(&server, &state) {
+            let servers = match web::bind(&server, limits, &state) {
                 Ok(servers) => servers,
                 Err(error) => return drop(tell.send(Err(error))),
             };
-            drop(tell.send(Ok((servers.address, servers.admin_address, servers.handles))));
-            for result in futures_util::future::join_all(servers.running).await {
-                if let Err(error) = result {
-                    tracing::error!(kind = ?error.kind(), "the HTTP server ended with an error");
-                }
-            }
+            drop(tell.send(Ok((servers.address, servers.admin_address, servers.handles.clone()))));
+            servers.run().await;
         });
     })?;
     let bound = told.recv().unwrap_or_else(|_| Err(std::io::Error::other("the HTTP thread ended")))?;

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Subscriber;
 use tracing_subscriber::Layer;
@@ -44,7 +45,8 @@ pub enum Format {
     Plain,
 }
 
-/// Sends this process's lines to standard error from now on. A second call changes nothing.
+/// Sends this process's lines to standard error from now on, those of a panic included. A second call
+/// changes nothing.
 ///
 /// # Errors
 /// [`UnknownLevel`]
@@ -53,7 +55,16 @@ pub fn init() -> Result<(), UnknownLevel> {
     let format = if io::stderr().is_terminal() { Format::Plain } else { Format::Json };
     // An error means that a subscriber is there already, as in a test that runs two commands.
     drop(tracing::subscriber::set_global_default(subscriber(level, format, io::stderr)));
+    std::panic::set_hook(Box::new(panicked));
     Ok(())
+}
+
+/// Says where a thread panicked, and not why: a panic's message may quote the text it broke on.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let (file, line) = panic.location().map_or(("unknown", 0), |location| (location.file(), location.line()));
+    tracing::error!(thread, file, line, "panicked: a fault of wabridge; please report it");
 }
 
 /// Reads a level; an empty text is the default.

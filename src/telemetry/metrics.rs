@@ -2,7 +2,7 @@
 //!
 //! In: what the web layer counts, and the books when someone looks. Out: the OpenMetrics text.
 
-use crate::store::{Backlog, Books};
+use crate::store::{Backlog, Books, StoreError};
 use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// How a webhook request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -57,6 +58,30 @@ struct ItemResult {
     reason: String,
 }
 
+/// Labels of `wabridge_store_errors_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failed {
+    op: &'static str,
+    code: &'static str,
+}
+
+/// Labels of `wabridge_connections_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    result: &'static str,
+}
+
+/// What is so at the moment when someone looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The wall clock.
+    pub now: Timestamp,
+    /// Whether the wall clock stepped not long ago.
+    pub clock_unsure: bool,
+    /// How far projection is behind.
+    pub backlog: Backlog,
+}
+
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
@@ -64,43 +89,88 @@ pub struct Metrics {
     auth_failures: Family<Reason, Counter>,
     refusals: Family<Reason, Counter>,
     ack_duration: Histogram,
+    body_bytes: Histogram,
+    connections: Gauge,
+    ended: Family<Ended, Counter>,
+    store_errors: Family<Failed, Counter>,
     states: Family<State, Gauge>,
+    items_seen: Counter,
     items: Family<ItemResult, Counter>,
     behind: Gauge<f64, AtomicU64>,
+    clock_unsure: Gauge,
+    /// Held while the books are copied in and written out.
+    looking: Mutex<()>,
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        let mut registry = Registry::with_prefix("wabridge");
-        let metrics = Metrics {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("wabridge"),
             requests: Family::default(),
             auth_failures: Family::default(),
             refusals: Family::default(),
             ack_duration: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+            // 256 bytes to 4 MiB, which is the limit.
+            body_bytes: Histogram::new(exponential_buckets(256.0, 4.0, 8)),
+            connections: Gauge::default(),
+            ended: Family::default(),
+            store_errors: Family::default(),
             states: Family::default(),
+            items_seen: Counter::default(),
             items: Family::default(),
             behind: Gauge::default(),
-            registry: Registry::default(),
+            clock_unsure: Gauge::default(),
+            looking: Mutex::default(),
         };
+        metrics.register_process();
+        metrics.register_webhooks();
+        metrics.register_store();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register_process(&mut self) {
+        let registry = &mut self.registry;
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", version);
-        registry.register("webhook_requests", "Webhook requests by how they ended", metrics.requests.clone());
-        let help = "Webhook requests that were not proven, by reason";
-        registry.register("webhook_auth_failures", help, metrics.auth_failures.clone());
-        let help = "Webhook requests that were refused before any proof, by reason";
-        registry.register("webhook_refusals", help, metrics.refusals.clone());
-        let help = "From the end of the body to the durable acknowledgement";
-        registry.register_with_unit(
-            "webhook_ack_duration",
-            help,
-            Unit::Seconds,
-            metrics.ack_duration.clone(),
+        let help = "1 while the wall clock stepped not long ago, so that no window is called open";
+        registry.register("clock_unsure", help, self.clock_unsure.clone());
+        registry.register(
+            "connections",
+            "Open connections of providers and people",
+            self.connections.clone(),
         );
-        registry.register("requests", "Stored requests by state", metrics.states.clone());
-        registry.register("items", "Items of projected requests by result", metrics.items.clone());
+        let help =
+            "Ended connections: served, or no_request where no whole and well-formed head came in time";
+        registry.register("connections_ended", help, self.ended.clone());
+    }
+
+    fn register_webhooks(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("webhook_requests", "Webhook requests by how they ended", self.requests.clone());
+        let help = "Webhook requests that were not proven, by reason";
+        registry.register("webhook_auth_failures", help, self.auth_failures.clone());
+        let help = "Webhook requests that were refused before any proof, by reason";
+        registry.register("webhook_refusals", help, self.refusals.clone());
+        let help = "From the end of the body to the durable acknowledgement";
+        let (ack_duration, body_bytes) = (self.ack_duration.clone(), self.body_bytes.clone());
+        registry.register_with_unit("webhook_ack_duration", help, Unit::Seconds, ack_duration);
+        let help = "Size of the webhook bodies that were read to their end";
+        registry.register_with_unit("webhook_body", help, Unit::Bytes, body_bytes);
+    }
+
+    fn register_store(&mut self) {
+        let registry = &mut self.registry;
+        let help = "What the store could not do, by what it was asked for and the kind of failure";
+        registry.register("store_errors", help, self.store_errors.clone());
+        let help = "Stored requests by state: stored is the sum of waiting, projected and quarantined";
+        registry.register("requests", help, self.states.clone());
+        let help = "Items of projected requests: the sum of items over all results";
+        registry.register("items_seen", help, self.items_seen.clone());
+        registry.register("items", "Items of projected requests by result", self.items.clone());
         let help = "Age of the oldest stored request that is not projected";
-        registry.register_with_unit("projection_behind", help, Unit::Seconds, metrics.behind.clone());
-        Metrics { registry, ..metrics }
+        registry.register_with_unit("projection_behind", help, Unit::Seconds, self.behind.clone());
     }
 }
 
@@ -128,20 +198,52 @@ impl Metrics {
         self.ack_duration.observe(seconds);
     }
 
+    /// Records the size of a body.
+    pub fn read(&self, bytes: usize) {
+        // Bodies are of a few MiB at most, which a float holds exactly.
+        self.body_bytes.observe(bytes as f64);
+    }
+
+    /// Counts what the store could not do.
+    pub fn store_failed(&self, op: &'static str, error: &StoreError) {
+        self.store_errors.get_or_create(&Failed { op, code: error.kind.as_str() }).inc();
+    }
+
+    /// Counts a connection.
+    pub fn connected(&self) {
+        self.connections.inc();
+    }
+
+    /// Counts the end of a connection, and whether it ever carried a request.
+    pub fn disconnected(&self, heard: bool) {
+        self.connections.dec();
+        self.ended.get_or_create(&Ended { result: if heard { "served" } else { "no_request" } }).inc();
+    }
+
     /// The text for Prometheus; the books are those of the store at this moment.
     #[must_use]
-    pub fn text(&self, books: &Books, backlog: Backlog, now: Timestamp) -> String {
+    pub fn text(&self, books: &Books, moment: Moment) -> String {
+        let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        // What the books no longer name (the last item without a person found one) must not linger here.
+        self.items.clear();
         for (state, count) in &books.requests {
             let gauge = self.states.get_or_create_owned(&State { state: state.clone() });
             gauge.set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
         for (name, count) in &books.items {
-            let (result, reason) = name.split_once('.').unwrap_or((name, ""));
-            let labels = ItemResult { result: result.to_owned(), reason: reason.to_owned() };
-            self.items.get_or_create_owned(&labels).inner().store(*count, Ordering::Relaxed);
+            let counter = match name.split_once('.').unwrap_or((name, "")) {
+                ("seen", _) => self.items_seen.clone(),
+                (result, reason) => {
+                    let labels = ItemResult { result: result.to_owned(), reason: reason.to_owned() };
+                    self.items.get_or_create_owned(&labels)
+                }
+            };
+            counter.inner().store(*count, Ordering::Relaxed);
         }
+        let Moment { now, clock_unsure, backlog } = moment;
         let behind = backlog.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
         self.behind.set(behind);
+        self.clock_unsure.set(i64::from(clock_unsure));
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);

@@ -1,4 +1,4 @@
-//! What the operator reads while the daemon runs: log lines.
+//! What the operator reads while the daemon runs: log lines and metrics.
 
 pub mod logs;
 pub mod metrics;

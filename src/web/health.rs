@@ -1,8 +1,8 @@
 //! `/livez`, `/readyz` and `/metrics`: for the machine that watches this one.
 
-use crate::clock::Clock;
-use crate::store::Store;
-use crate::telemetry::metrics::Metrics;
+use crate::clock::{Clock, ClockWatch};
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::{Metrics, Moment};
 use actix_web::{HttpResponse, web};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,8 @@ pub struct Health {
     pub store: Arc<dyn Store>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Whether the clock can be trusted.
+    pub watch: Arc<ClockWatch>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the process is on its way out.
@@ -43,6 +45,7 @@ async fn ready(health: web::Data<Health>) -> HttpResponse {
     match web::block(move || store.probe()).await {
         Ok(Ok(())) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
         Ok(Err(error)) => {
+            health.metrics.store_failed("probe", &error);
             let why = format!("the store takes no writes: {}\n", error.kind.as_str());
             HttpResponse::ServiceUnavailable().content_type("text/plain").body(why)
         }
@@ -52,11 +55,18 @@ async fn ready(health: web::Data<Health>) -> HttpResponse {
 
 async fn metrics(health: web::Data<Health>) -> HttpResponse {
     let store = Arc::clone(&health.store);
-    let read = web::block(move || Ok::<_, crate::store::StoreError>((store.books()?, store.backlog()?)));
-    match read.await {
-        Ok(Ok((books, backlog))) => HttpResponse::Ok()
-            .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-            .body(health.metrics.text(&books, backlog, health.clock.now())),
-        _ => HttpResponse::ServiceUnavailable().finish(),
-    }
+    let read = web::block(move || Ok::<_, StoreError>((store.books()?, store.backlog()?)));
+    let (books, backlog) = match read.await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) => {
+            health.metrics.store_failed("read", &error);
+            return HttpResponse::ServiceUnavailable().finish();
+        }
+        Err(_) => return HttpResponse::ServiceUnavailable().finish(),
+    };
+    let clock = &*health.clock;
+    let moment = Moment { now: clock.now(), clock_unsure: health.watch.is_unsure(clock), backlog };
+    HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(health.metrics.text(&books, moment))
 }

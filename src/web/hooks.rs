@@ -8,6 +8,7 @@ use crate::config::{Channels, Endpoint};
 use crate::inbox::receive::{Refusal, receive};
 use crate::store::Store;
 use crate::telemetry::metrics::{Answered, Metrics};
+use crate::web::Limits;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -18,8 +19,6 @@ use wabridge_providers::{Inbound, Rejection};
 
 /// The largest body: above Meta's 3 MB.
 pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
-/// The longest a body may take.
-pub const BODY_TIME: Duration = Duration::from_secs(15);
 
 /// What the webhook routes work with.
 pub struct Hooks {
@@ -31,6 +30,16 @@ pub struct Hooks {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How long a body may take.
+    pub limits: Limits,
+}
+
+impl Hooks {
+    /// The provider that a path belongs to, for counting; `unknown` where it is no channel's.
+    pub(super) fn provider_of(&self, path: &str) -> &'static str {
+        let channel = path.strip_prefix("/hooks/").and_then(|name| self.channels.get(name));
+        channel.map_or("unknown", |endpoint| endpoint.provider.about().slug)
+    }
 }
 
 /// Adds the routes.
@@ -41,6 +50,8 @@ pub fn configure(routes: &mut web::ServiceConfig) {
             .route(web::post().to(post))
             .default_service(web::to(other_method)),
     );
+    // A slash too many in the provider's screen must show in the counts, not only at the provider.
+    routes.route("/hooks{rest:.*}", web::to(async |hooks: web::Data<Hooks>| unknown(&hooks)));
 }
 
 /// Answers the provider's check of the URL.
@@ -52,7 +63,7 @@ async fn greet(request: HttpRequest, channel: web::Path<String>, hooks: web::Dat
             hooks.metrics.answered(provider, Answered::greeted);
             HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(challenge)
         }
-        Err(Rejection::NoGreeting) => not_allowed(&hooks, provider, "POST"),
+        Err(Rejection::NoGreeting) => not_allowed(&hooks, endpoint),
         Err(rejection) => unproven(&hooks, provider, rejection),
     }
 }
@@ -66,7 +77,7 @@ async fn post(
 ) -> HttpResponse {
     let Some(endpoint) = hooks.channels.get(&channel) else { return unknown(&hooks) };
     let provider = endpoint.provider.about().slug;
-    let body = match read(request.headers(), payload).await {
+    let body = match read(request.headers(), payload, hooks.limits.body_time).await {
         Ok(body) => body,
         Err((status, reason)) => {
             hooks.metrics.refused(provider, reason);
@@ -75,6 +86,7 @@ async fn post(
             return HttpResponse::build(status).force_close().finish();
         }
     };
+    hooks.metrics.read(body.len());
     let read_at = hooks.clock.elapsed();
     let response = take(&request, &body, endpoint, &hooks).await;
     if response.status() == StatusCode::OK {
@@ -93,6 +105,7 @@ async fn take(request: &HttpRequest, body: &[u8], endpoint: &Endpoint, hooks: &H
         Err(Refusal::Unproven(rejection)) => unproven(hooks, provider, rejection),
         Err(Refusal::NotStored(error)) => {
             hooks.metrics.answered(provider, Answered::not_stored);
+            hooks.metrics.store_failed("append", &error);
             tracing::error!(
                 kind = error.kind.as_str(),
                 "webhook not stored; the provider will send it again"
@@ -103,7 +116,11 @@ async fn take(request: &HttpRequest, body: &[u8], endpoint: &Endpoint, hooks: &H
 }
 
 /// Reads the body within its limits.
-async fn read(headers: &HeaderMap, mut payload: web::Payload) -> Result<Vec<u8>, (StatusCode, &'static str)> {
+async fn read(
+    headers: &HeaderMap,
+    mut payload: web::Payload,
+    time: Duration,
+) -> Result<Vec<u8>, (StatusCode, &'static str)> {
     // A signature covers the bytes as sent; no provider documents that it compresses.
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() != b"identity") {
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded_body"));
@@ -124,7 +141,7 @@ async fn read(headers: &HeaderMap, mut payload: web::Payload) -> Result<Vec<u8>,
         }
         Ok(())
     };
-    match tokio::time::timeout(BODY_TIME, collect).await {
+    match tokio::time::timeout(time, collect).await {
         Ok(result) => result.map(|()| body),
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "body_too_slow")),
     }
@@ -150,14 +167,17 @@ fn unknown(hooks: &Hooks) -> HttpResponse {
     HttpResponse::NotFound().force_close().finish()
 }
 
-fn not_allowed(hooks: &Hooks, provider: &'static str, allowed: &'static str) -> HttpResponse {
-    hooks.metrics.refused(provider, "method_not_allowed");
+/// Which methods there are depends on the provider: not every one checks the URL with GET.
+fn not_allowed(hooks: &Hooks, endpoint: &Endpoint) -> HttpResponse {
+    let greets = !matches!(endpoint.provider.greet("", &endpoint.account), Err(Rejection::NoGreeting));
+    hooks.metrics.refused(endpoint.provider.about().slug, "method_not_allowed");
+    let allowed = if greets { "GET, POST" } else { "POST" };
     HttpResponse::MethodNotAllowed().insert_header((ALLOW, allowed)).force_close().finish()
 }
 
 async fn other_method(channel: web::Path<String>, hooks: web::Data<Hooks>) -> HttpResponse {
     match hooks.channels.get(&channel) {
-        Some(endpoint) => not_allowed(&hooks, endpoint.provider.about().slug, "GET, POST"),
+        Some(endpoint) => not_allowed(&hooks, endpoint),
         None => unknown(&hooks),
     }
 }

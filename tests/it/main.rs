@@ -5,9 +5,14 @@
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
 
 mod api;
+mod bad_input;
 mod check;
 mod command;
 mod config;
+mod crash;
+mod limits;
+mod logs;
+mod metrics;
 mod projection;
 mod read_commands;
 mod sign;

@@ -71,16 +71,32 @@ fn count(connection: &Connection, sql: &str) -> Result<u64, StoreError> {
 
 const STORED: &str = "SELECT coalesce(max(id), 0) FROM requests";
 const THROUGH: &str = "SELECT value FROM meta WHERE name = 'projected_through'";
+/// Suspects that the others went past; see `hand.rs`.
+const ASIDE: &str = "SELECT count(*) FROM crashes
+                     WHERE request <= (SELECT value FROM meta WHERE name = 'projected_through')";
 
+/// The oldest request that was in hand at this many crashes or more, by itself.
+pub(super) fn claim_suspect(connection: &Connection, crashes: u32) -> Result<Vec<Stored>, StoreError> {
+    const FIND: &str =
+        "SELECT id, received_at, channel, proof, secret_index, query, headers, body, count >= 2
+         FROM crashes JOIN requests ON id = request WHERE count >= ? ORDER BY id LIMIT 1";
+    claimed(connection, FIND, i64::from(crashes))
+}
+
+/// The oldest requests that wait and are no suspects.
 pub(super) fn claim(connection: &Connection, limit: usize) -> Result<Vec<Stored>, StoreError> {
-    const FIND: &str = "SELECT id, received_at, channel, proof, secret_index, query, headers, body,
-             EXISTS (SELECT 1 FROM crashes WHERE request = requests.id AND count >= 2)
+    const FIND: &str = "SELECT id, received_at, channel, proof, secret_index, query, headers, body, 0
          FROM requests
-         WHERE id > (SELECT value FROM meta WHERE name = 'projected_through') ORDER BY id LIMIT ?";
+         WHERE id > (SELECT value FROM meta WHERE name = 'projected_through')
+         AND NOT EXISTS (SELECT 1 FROM crashes WHERE request = requests.id) ORDER BY id LIMIT ?";
+    claimed(connection, FIND, i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+fn claimed(connection: &Connection, find: &str, value: i64) -> Result<Vec<Stored>, StoreError> {
     let doing = "claim requests";
-    let mut statement = connection.prepare_cached(FIND).map_err(failed(doing))?;
-    let mut rows = statement.query([limit]).map_err(failed(doing))?;
-    let mut claimed = Vec::with_capacity(limit.min(64));
+    let mut statement = connection.prepare_cached(find).map_err(failed(doing))?;
+    let mut rows = statement.query([value]).map_err(failed(doing))?;
+    let mut claimed = Vec::new();
     while let Some(row) = rows.next().map_err(failed(doing))? {
         claimed.push(stored(row).map_err(failed(doing))?);
     }
@@ -114,12 +130,14 @@ pub(super) fn backlog(connection: &Connection) -> Result<Backlog, StoreError> {
             received.query_row([id], |row| row.get(0)).optional().map_err(failed(doing))?;
         Ok(millis.map(instant))
     };
-    let waiting = newest.saturating_sub(through);
-    Ok(Backlog {
-        waiting,
-        oldest: if waiting > 0 { at(through + 1)? } else { None },
-        newest_receipt: at(newest)?,
-    })
+    let aside = count(connection, ASIDE)?;
+    let oldest = match aside {
+        0 if newest > through => at(through + 1)?,
+        0 => None,
+        _ => at(count(connection, "SELECT min(request) FROM crashes")?)?,
+    };
+    let waiting = newest.saturating_sub(through) + aside;
+    Ok(Backlog { waiting, oldest, newest_receipt: at(newest)? })
 }
 
 impl Ledger for SqliteStore {
@@ -128,7 +146,8 @@ impl Ledger for SqliteStore {
             let mut books = Books::default();
             let (stored, through) = (count(connection, STORED)?, count(connection, THROUGH)?);
             books.requests.insert("stored".to_owned(), stored);
-            books.requests.insert("waiting".to_owned(), stored.saturating_sub(through));
+            let waiting = stored.saturating_sub(through) + count(connection, ASIDE)?;
+            books.requests.insert("waiting".to_owned(), waiting);
             books.requests.extend(["projected", "quarantined"].map(|state| (state.to_owned(), 0)));
             let doing = "read the books";
             let mut statement =
@@ -137,15 +156,11 @@ impl Ledger for SqliteStore {
             while let Some(row) = rows.next().map_err(failed(doing))? {
                 let name: String = row.get(0).map_err(failed(doing))?;
                 let value = row.get::<_, i64>(1).map_err(failed(doing))?.unsigned_abs();
-                match name.split_once('.') {
-                    Some(("requests", state)) => {
-                        let _ = books.requests.insert(state.to_owned(), value);
-                    }
-                    Some(("items", result)) if value > 0 => {
-                        drop(books.items.insert(result.to_owned(), value))
-                    }
-                    _ => {}
-                }
+                let _ = match name.split_once('.') {
+                    Some(("requests", state)) => books.requests.insert(state.to_owned(), value),
+                    Some(("items", result)) if value > 0 => books.items.insert(result.to_owned(), value),
+                    _ => None,
+                };
             }
             Ok(books)
         })

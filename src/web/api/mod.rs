@@ -30,7 +30,7 @@ pub struct Api {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Whether the clock can be trusted.
-    pub watch: ClockWatch,
+    pub watch: Arc<ClockWatch>,
     /// The configuration: policy of the verdict, business numbers, region.
     pub config: Arc<Config>,
 }

@@ -233,7 +233,7 @@ impl Desk {
         let data = web::Data::new(Api {
             store: store.clone(),
             clock: clock.clone(),
-            watch: ClockWatch::new(clock.as_ref()),
+            watch: Arc::new(ClockWatch::new(clock.as_ref())),
             config: Arc::new(config),
         });
         let app = move || App::new().app_data(data.clone()).configure(api::configure);

@@ -1,3 +1,8 @@
 //! What several tests need.
 
+pub(crate) mod client;
 pub(crate) mod desk;
+pub(crate) mod process;
+pub(crate) mod random;
+pub(crate) mod socket;
+pub(crate) mod store;
