@@ -4,3 +4,4 @@ pub(crate) mod client;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod store;
+pub(crate) mod trace;
