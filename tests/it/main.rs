@@ -9,6 +9,7 @@ mod command;
 mod config;
 mod crash;
 mod durable;
+mod load;
 mod poison;
 mod serve;
 mod sign;

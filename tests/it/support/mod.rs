@@ -5,3 +5,4 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod store;
 pub(crate) mod trace;
+pub(crate) mod traffic;
