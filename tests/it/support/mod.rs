@@ -6,3 +6,5 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod socket;
 pub(crate) mod store;
+pub(crate) mod trace;
+pub(crate) mod traffic;
