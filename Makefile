@@ -24,7 +24,7 @@ test: tools ## run the whole suite; installs what it needs on Debian
 	cargo test --workspace --locked --doc --quiet
 
 bench: ## measure throughput and latency in a release build
-	cargo bench --locked
+	cargo bench --locked --bench ingest
 
 lint: ## formatting, clippy and documentation; every warning is an error
 	cargo fmt --all --check

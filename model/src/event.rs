@@ -1,7 +1,8 @@
 //! Events: what any provider may say, in one vocabulary.
 //!
-//! In: nothing, these are data. Out: [`Event`] (one normalised fact) and [`Evidence`] (the same fact as
-//! every delivery of it reported it). Text fields that a provider may extend keep unknown values.
+//! In: nothing, these are data. Out: [`Event`] (one normalised fact) and
+//! [`Evidence`](crate::evidence::Evidence) (the same fact as every delivery of it reported it). Text fields
+//! that a provider may extend keep unknown values.
 
 use crate::chatbot::ChatbotEvent;
 use crate::id::{Bsuid, Email, EventKey};

@@ -1,6 +1,6 @@
 //! The words wabridge shares, and the pure rules over them. No I/O, no async, no clock.
 //!
-//! Read in this order: [`phone`] and [`id`] (who), [`event`] and [`chatbot`] (what happened),
+//! Read in this order: [`phone`], [`country`] and [`id`] (who), [`event`] and [`chatbot`] (what happened),
 //! [`evidence`] (what was reported of it), [`cluster`] and [`lead`] (what follows for whom), [`window`],
 //! [`attribution`] and [`consent`] (what people ask about a lead).
 
@@ -8,6 +8,7 @@ pub mod attribution;
 pub mod chatbot;
 pub mod cluster;
 pub mod consent;
+pub mod country;
 pub mod event;
 pub mod evidence;
 pub mod id;
@@ -15,4 +16,5 @@ pub mod lead;
 pub mod phone;
 pub mod window;
 
-pub use phone::{Country, Phone, PhoneError};
+pub use country::Country;
+pub use phone::{Phone, PhoneError};

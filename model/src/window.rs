@@ -264,11 +264,321 @@ fn reason(
         (_, Some(Doubt::ClockUnsure)) => Reason::ClockUnsure,
         (_, Some(Doubt::CatchingUp)) => Reason::CatchingUp,
         (None, None) => Reason::NeverWrote,
-        // Not before the act: providers' times have whole seconds, and within one the order is unknown.
-        (Some(act), None) if window.number_changed_at >= Some(act.at) => Reason::NumberChanged,
-        (Some(act), None) if window.refused_at >= Some(act.at) => Reason::ProviderRefused,
+        (Some(act), None) if not_before(window.number_changed_at, act) => Reason::NumberChanged,
+        (Some(act), None) if not_before(window.refused_at, act) => Reason::ProviderRefused,
         (Some(_), None) if until.is_none_or(|until| now >= until) => Reason::WindowClosed,
         (Some(act), None) if act.kind == "call" => Reason::CustomerCalled,
         (Some(_), None) => Reason::CustomerWrote,
+    }
+}
+
+/// Whether something that closes came in the second of an act or later. Providers' times have whole
+/// seconds: within one the order is unknown, and the verdict is one-sided.
+fn not_before(closed_at: Option<Timestamp>, act: &Act) -> bool {
+    closed_at.is_some_and(|at| at.as_second() >= act.at.as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consent::{Consent, ConsentState};
+    use crate::id::EventKey;
+    use std::collections::HashSet;
+
+    const MS: SignedDuration = SignedDuration::from_millis(1);
+    const SECOND: SignedDuration = SignedDuration::from_secs(1);
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+    const NONE: SignedDuration = SignedDuration::ZERO;
+
+    /// When the customer acts in these tests.
+    fn start() -> Timestamp {
+        Timestamp::from_second(1_790_000_000).expect("an instant of 2026")
+    }
+
+    fn act(at: Timestamp, kind: &str) -> Act {
+        Act {
+            at,
+            kind: kind.to_owned(),
+            event_id: EventKey::new("t", &[kind, &at.to_string()]).event_id(),
+            provider: "meta".to_owned(),
+            reported_by: vec!["one".to_owned()],
+            received_at: at,
+        }
+    }
+
+    /// The window of a customer whose only act was at the start.
+    fn opened_by(kind: &str) -> Window {
+        Window { inbound: Some(act(start(), kind)), ..Window::default() }
+    }
+
+    fn said(purpose: Option<&str>, state: ConsentState) -> Consents {
+        let mut consents = Consents::default();
+        consents.record(Consent {
+            purpose: purpose.map(str::to_owned),
+            state,
+            at: start(),
+            text_version: None,
+            language: None,
+            event_id: EventKey::new("t", &["consent"]).event_id(),
+        });
+        consents
+    }
+
+    /// The verdict under the default policy, so long after the start.
+    fn after(time: SignedDuration, window: &Window) -> Verdict {
+        judge(Some(window), &Consents::default(), start() + time, Policy::default(), None)
+    }
+
+    #[test]
+    fn every_reason_comes_up_and_says_what_may_be_sent() {
+        let wrote = opened_by("text");
+        let changed = Window { number_changed_at: Some(start() + SECOND), ..wrote.clone() };
+        let refused = Window { refused_at: Some(start() + SECOND), ..wrote.clone() };
+        let strict = Policy { consent_required: true, ..Policy::default() };
+        let withdrawn = said(Some(consent::CRM), ConsentState::Withdrawn);
+        let doubted = |doubt| {
+            let now = start() + HOUR;
+            judge(Some(&wrote), &Consents::default(), now, Policy::default(), Some(doubt))
+        };
+        let cases = [
+            (Reason::CustomerWrote, after(HOUR, &wrote)),
+            (Reason::CustomerCalled, after(HOUR, &opened_by("call"))),
+            (Reason::WindowClosed, after(WINDOW, &wrote)),
+            (Reason::NumberChanged, after(HOUR, &changed)),
+            (Reason::CatchingUp, doubted(Doubt::CatchingUp)),
+            (Reason::NeverWrote, after(HOUR, &Window::default())),
+            (Reason::ProviderRefused, after(HOUR, &refused)),
+            (Reason::ConsentWithdrawn, judge(Some(&wrote), &withdrawn, start() + HOUR, strict, None)),
+            (Reason::ClockUnsure, doubted(Doubt::ClockUnsure)),
+        ];
+        for (reason, verdict) in &cases {
+            let (may_send, templates, has_end) = match reason {
+                Reason::CustomerWrote | Reason::CustomerCalled => (MaySend::FreeText, Templates::Any, true),
+                Reason::WindowClosed => (MaySend::TemplateOnly, Templates::Any, true),
+                Reason::NumberChanged
+                | Reason::CatchingUp
+                | Reason::NeverWrote
+                | Reason::ProviderRefused
+                | Reason::ClockUnsure => (MaySend::TemplateOnly, Templates::Any, false),
+                Reason::ConsentWithdrawn => (MaySend::Nothing, Templates::None, false),
+            };
+            assert_eq!(verdict.reason, *reason);
+            assert_eq!(verdict.may_send, may_send, "{reason:?}");
+            assert_eq!(verdict.templates, templates, "{reason:?}");
+            assert_eq!(verdict.free_text_until.is_some(), has_end, "{reason:?}");
+            assert_eq!(verdict.last_inbound.is_some(), *reason != Reason::NeverWrote, "{reason:?}");
+        }
+        assert_eq!(cases.iter().map(|(reason, _)| reason).collect::<HashSet<_>>().len(), 9);
+    }
+
+    #[test]
+    fn a_person_of_whom_no_window_is_known_never_wrote() {
+        let verdict = judge(None, &Consents::default(), start(), Policy::default(), None);
+        assert_eq!(verdict, after(NONE, &Window::default()));
+        assert_eq!(verdict.reason, Reason::NeverWrote);
+    }
+
+    #[test]
+    fn free_text_ends_to_the_millisecond_one_margin_before_24_hours_have_passed() {
+        let window = opened_by("text");
+        for margin in [SignedDuration::from_secs(120), NONE] {
+            let end = SignedDuration::from_hours(24) - margin;
+            let cases = [
+                (NONE, Reason::CustomerWrote),
+                (end - MS, Reason::CustomerWrote),
+                (end, Reason::WindowClosed),
+                (end + MS, Reason::WindowClosed),
+                (end + WINDOW, Reason::WindowClosed),
+            ];
+            for (time, reason) in cases {
+                let policy = Policy { margin, ..Policy::default() };
+                let verdict = judge(Some(&window), &Consents::default(), start() + time, policy, None);
+                assert_eq!(verdict.reason, reason, "{margin} {time}");
+                assert_eq!(verdict.free_text_until, Some(start() + end), "{margin} {time}");
+            }
+        }
+        assert_eq!(Policy::default().margin, SignedDuration::from_secs(120));
+    }
+
+    #[test]
+    fn a_refusal_or_a_number_change_closes_the_window_unless_the_act_is_later() {
+        // Within one second the order is unknown, and the verdict is one-sided.
+        let cases = [(-SECOND, false), (NONE, true), (MS, true), (SECOND, true)];
+        for (time, closes) in cases {
+            let at = start() + time;
+            let mut refused = opened_by("text");
+            refused.refuse(at);
+            let changed = Window { number_changed_at: Some(at), ..opened_by("text") };
+            for (mut window, closed) in [(refused, Reason::ProviderRefused), (changed, Reason::NumberChanged)]
+            {
+                let reason = if closes { closed } else { Reason::CustomerWrote };
+                assert_eq!(after(HOUR, &window).reason, reason, "{time}");
+                window.extend(act(start() + SECOND * 2, "text"));
+                assert_eq!(after(HOUR, &window).reason, Reason::CustomerWrote, "{time}, then a new act");
+            }
+        }
+    }
+
+    #[test]
+    fn an_earlier_refusal_that_arrives_late_does_not_replace_a_later_one() {
+        let mut window = opened_by("text");
+        window.refuse(start() + HOUR);
+        window.refuse(start() - HOUR);
+        assert_eq!(window.refused_at, Some(start() + HOUR));
+    }
+
+    #[test]
+    fn a_joined_window_is_closed_by_a_number_change_only_if_its_newest_act_is_of_that_number() {
+        let given_up = Window { number_changed_at: Some(start() + 2 * HOUR), ..opened_by("text") };
+        for (newer, reason) in [(HOUR, Reason::CustomerWrote), (-HOUR, Reason::NumberChanged)] {
+            let kept = Window { inbound: Some(act(start() + newer, "text")), ..Window::default() };
+            for (mut one, other) in [(given_up.clone(), kept.clone()), (kept, given_up.clone())] {
+                one.merge(other);
+                assert_eq!(after(3 * HOUR, &one).reason, reason, "{newer}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reaction_extends_the_window_only_where_the_policy_says_so() {
+        let reaction = |time: SignedDuration| Some(act(start() + time, "reaction"));
+        let alone = Window { reaction: reaction(NONE), ..Window::default() };
+        let later = Window { reaction: reaction(HOUR), ..opened_by("text") };
+        let at_once = Window { reaction: reaction(NONE), ..opened_by("text") };
+        let earlier = Window { reaction: reaction(-HOUR), ..opened_by("text") };
+        // The window, whether reactions extend it, the kind of the act that counts, when that was.
+        let cases = [
+            (&alone, false, None),
+            (&alone, true, Some(("reaction", NONE))),
+            (&later, false, Some(("text", NONE))),
+            (&later, true, Some(("reaction", HOUR))),
+            (&at_once, true, Some(("text", NONE))),
+            (&earlier, true, Some(("text", NONE))),
+        ];
+        for (window, reactions_extend, counts) in cases {
+            let policy = Policy { reactions_extend, ..Policy::default() };
+            let verdict = judge(Some(window), &Consents::default(), start() + HOUR, policy, None);
+            let found = verdict.last_inbound.as_ref().map(|act| (act.kind.as_str(), act.at));
+            assert_eq!(found, counts.map(|(kind, time)| (kind, start() + time)));
+            let end = counts.map(|(_, time)| start() + time + WINDOW - policy.margin);
+            assert_eq!(verdict.free_text_until, end);
+            let reason = if counts.is_some() { Reason::CustomerWrote } else { Reason::NeverWrote };
+            assert_eq!(verdict.reason, reason);
+        }
+    }
+
+    #[test]
+    fn consent_withdrawn_forbids_everything_only_where_consent_is_required_and_for_the_crm() {
+        use ConsentState::{Given, Withdrawn};
+        let cases = [
+            (Consents::default(), false),
+            (said(Some(consent::CRM), Given), false),
+            (said(Some(consent::CRM), Withdrawn), true),
+            (said(None, Withdrawn), true),
+            (said(Some(consent::ADVERTISING), Withdrawn), false),
+        ];
+        for (consents, withdrawn) in cases {
+            for consent_required in [false, true] {
+                let policy = Policy { consent_required, ..Policy::default() };
+                let verdict = judge(Some(&opened_by("text")), &consents, start() + HOUR, policy, None);
+                let forbidden = consent_required && withdrawn;
+                let reason = if forbidden { Reason::ConsentWithdrawn } else { Reason::CustomerWrote };
+                assert_eq!(verdict.reason, reason, "{consents:?}, required: {consent_required}");
+                assert_eq!(verdict.may_send == MaySend::Nothing, forbidden);
+                assert_eq!(verdict.templates == Templates::None, forbidden);
+            }
+        }
+    }
+
+    #[test]
+    fn who_stopped_marketing_or_withdrew_advertising_gets_utility_templates_only() {
+        use ConsentState::{Given, Withdrawn};
+        let choice = |stopped| Some(MarketingChoice { at: start(), stopped });
+        let cases = [
+            (None, Consents::default(), false),
+            (choice(true), Consents::default(), true),
+            (choice(false), Consents::default(), false),
+            (None, said(Some(consent::ADVERTISING), Withdrawn), true),
+            (None, said(None, Withdrawn), true),
+            (None, said(Some(consent::CRM), Withdrawn), false),
+            (choice(true), said(Some(consent::ADVERTISING), Given), true),
+            (choice(false), said(Some(consent::ADVERTISING), Withdrawn), true),
+        ];
+        for (marketing, consents, opted_out) in cases {
+            let window = Window { marketing, ..opened_by("text") };
+            for (time, may_send) in [(HOUR, MaySend::FreeText), (WINDOW, MaySend::TemplateOnly)] {
+                let verdict = judge(Some(&window), &consents, start() + time, Policy::default(), None);
+                let templates = if opted_out { Templates::UtilityOnly } else { Templates::Any };
+                assert_eq!(verdict.templates, templates, "{marketing:?} {consents:?}");
+                assert_eq!(verdict.marketing_opt_out, opted_out, "{marketing:?} {consents:?}");
+                assert_eq!(verdict.may_send, may_send, "marketing is no matter of free text");
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_opens_the_window_as_long_as_a_message_does_until_a_message_follows() {
+        let mut window = opened_by("call");
+        let end = WINDOW - Policy::default().margin;
+        assert_eq!(after(end - MS, &window).reason, Reason::CustomerCalled);
+        assert_eq!(after(end, &window).reason, Reason::WindowClosed);
+        window.extend(act(start() + HOUR, "text"));
+        assert_eq!(after(end, &window).reason, Reason::CustomerWrote);
+    }
+
+    #[test]
+    fn a_doubt_closes_every_window_and_only_a_withdrawn_consent_comes_before_it() {
+        let refused = Window { refused_at: Some(start()), ..opened_by("text") };
+        let policy = Policy { consent_required: true, ..Policy::default() };
+        let withdrawn = said(None, ConsentState::Withdrawn);
+        for (doubt, reason) in
+            [(Doubt::CatchingUp, Reason::CatchingUp), (Doubt::ClockUnsure, Reason::ClockUnsure)]
+        {
+            for window in [&opened_by("text"), &opened_by("call"), &refused, &Window::default()] {
+                for time in [HOUR, WINDOW] {
+                    let now = start() + time;
+                    let verdict = judge(Some(window), &Consents::default(), now, policy, Some(doubt));
+                    assert_eq!((verdict.reason, verdict.may_send), (reason, MaySend::TemplateOnly));
+                    assert_eq!(verdict.free_text_until, None);
+                    let forbidden = judge(Some(window), &withdrawn, now, policy, Some(doubt));
+                    assert_eq!(forbidden.reason, Reason::ConsentWithdrawn);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_free_entry_point_is_opened_by_an_answer_within_24_hours_of_an_ad_message_only() {
+        let hours = SignedDuration::from_hours;
+        let cases = [
+            (true, NONE, true),
+            (true, hours(24), true),
+            (true, hours(24) + MS, false),
+            (false, HOUR, false),
+        ];
+        for (from_ad, answered, opens) in cases {
+            let ad_unanswered_since = from_ad.then(start);
+            let mut window = Window { ad_unanswered_since, ..opened_by("text") };
+            assert_eq!(after(HOUR, &window).free_entry_until, None, "not yet answered");
+            let at = start() + answered;
+            window.answered(at);
+            let end = opens.then(|| at + hours(72));
+            assert_eq!(window.free_entry_until, end, "{from_ad} {answered}");
+            window.answered(at + HOUR);
+            assert_eq!(window.free_entry_until, end, "only the first answer counts");
+        }
+    }
+
+    #[test]
+    fn a_free_entry_point_is_told_for_72_hours_and_permits_no_free_text() {
+        let mut window = Window { ad_unanswered_since: Some(start()), ..opened_by("text") };
+        window.answered(start() + HOUR);
+        let end = HOUR + SignedDuration::from_hours(72);
+        for (time, runs) in [(HOUR, true), (WINDOW, true), (end - MS, true), (end, false), (end + MS, false)]
+        {
+            let verdict = after(time, &window);
+            assert_eq!(verdict.free_entry_until, runs.then(|| start() + end), "{time}");
+            assert_eq!(verdict.may_send == MaySend::FreeText, time == HOUR, "{time}");
+        }
     }
 }

@@ -353,10 +353,8 @@ fn depth(json: &str) -> usize {
     most
 }
 
-/// Channel, bot and event. A colon in a bot's id must not make two bots' events one.
 fn key(channel: &str, event: &ChatbotEvent) -> EventKey {
-    let bot_id = event.bot_id.replace('%', "%25").replace(':', "%3A");
-    EventKey::new("bot", &[channel, &bot_id, &event.event_id])
+    EventKey::new("bot", &[channel, &event.bot_id, &event.event_id])
 }
 
 fn inner<T: Default>(object: Option<Object<T>>) -> T {

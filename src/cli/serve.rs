@@ -74,7 +74,7 @@ fn start_line(daemon: &Daemon, path: &str) -> String {
 }
 
 /// A thread that turns SIGTERM and SIGINT into a request to stop. Dropping the runtime ends it.
-fn listen_for_signals(stopper: Sender<Stop>) -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn listen_for_signals(stopper: Sender<Stop>) -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("signals")

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The connections of a listener.
-pub(super) struct Connections {
+pub struct Connections {
     metrics: Arc<Metrics>,
     /// How long one may be kept without an answer in the making.
     patience: Duration,
@@ -45,7 +45,9 @@ struct Guard {
 pub(super) struct Answering(Rc<Guard>);
 
 impl Connections {
-    pub(super) fn new(metrics: Arc<Metrics>, patience: Duration) -> Arc<Connections> {
+    /// Watches connections; each may be kept this long without an answer in the making.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>, patience: Duration) -> Arc<Connections> {
         Arc::new(Connections { metrics, patience, open: Mutex::default() })
     }
 

@@ -1,7 +1,7 @@
 //! The routes: webhooks in, answers out. This file is the whole route table and all limits of HTTP.
 
 pub mod api;
-mod connection;
+pub mod connection;
 pub mod health;
 pub mod hooks;
 mod unread;
@@ -65,7 +65,8 @@ pub struct Servers {
     pub admin_address: Option<SocketAddr>,
     /// To stop them.
     pub handles: Vec<ServerHandle>,
-    running: Vec<actix_web::dev::Server>,
+    /// To be awaited; [`Servers::run`] does.
+    pub running: Vec<actix_web::dev::Server>,
     connections: Arc<Connections>,
 }
 
@@ -88,34 +89,24 @@ impl Servers {
 /// # Errors
 /// When an address is taken or not ours.
 pub fn bind(server: &Server, limits: Limits, state: &State) -> io::Result<Servers> {
-    // Each worker counts for itself, so the shares must not add up to more than the whole.
-    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(server.max_connections);
     let connections = Connections::new(Arc::clone(&state.hooks.metrics), limits.idle_time + limits.head_time);
     let theirs = state.clone();
-    let main = HttpServer::new(move || {
-        App::new()
+    let (address, main) = listen(server, limits, &connections, move |routes| {
+        routes
             .app_data(theirs.hooks.clone())
             .app_data(theirs.api.clone())
             .app_data(theirs.health.clone())
-            .wrap(from_fn(within_limits))
             .configure(hooks::configure)
             .configure(api::configure)
-            .configure(health::configure)
-    })
-    .on_connect(connections.watch())
-    .workers(workers)
-    .max_connections(server.max_connections / workers)
-    .client_request_timeout(limits.head_time)
-    .keep_alive(limits.idle_time)
-    .shutdown_timeout(STOP_SECONDS)
-    .disable_signals()
-    .bind(server.listen)?;
-    let address = first_address(main.addrs())?;
-    let mut servers =
-        Servers { address, admin_address: None, handles: Vec::new(), running: Vec::new(), connections };
-    let main = main.run();
-    servers.handles.push(main.handle());
-    servers.running.push(main);
+            .configure(health::configure);
+    })?;
+    let mut servers = Servers {
+        address,
+        admin_address: None,
+        handles: vec![main.handle()],
+        running: vec![main],
+        connections,
+    };
     if let Some(listen) = server.admin_listen {
         let theirs = state.clone();
         let admin = HttpServer::new(move || {
@@ -139,6 +130,31 @@ pub fn bind(server: &Server, limits: Limits, state: &State) -> io::Result<Server
     Ok(servers)
 }
 
+/// Binds the main listener with these routes. The benchmark serves its yardsticks through it, so that they
+/// differ from the daemon in nothing but what a route does.
+///
+/// # Errors
+/// When the address is taken or not ours.
+pub fn listen(
+    server: &Server,
+    limits: Limits,
+    connections: &Arc<Connections>,
+    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<(SocketAddr, actix_web::dev::Server)> {
+    // Each worker counts for itself, so the shares must not add up to more than the whole.
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(server.max_connections);
+    let main = HttpServer::new(move || App::new().wrap(from_fn(within_limits)).configure(routes.clone()))
+        .on_connect(connections.watch())
+        .workers(workers)
+        .max_connections(server.max_connections / workers)
+        .client_request_timeout(limits.head_time)
+        .keep_alive(limits.idle_time)
+        .shutdown_timeout(STOP_SECONDS)
+        .disable_signals()
+        .bind(server.listen)?;
+    Ok((first_address(main.addrs())?, main.run()))
+}
+
 fn first_address(addresses: Vec<SocketAddr>) -> io::Result<SocketAddr> {
     addresses.first().copied().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
 }
@@ -159,7 +175,7 @@ async fn within_limits(
     } else {
         next.call(request).await?.map_into_boxed_body()
     };
-    Ok(response.map_body(|_, body| unread::Holding { body, _unread: unread }))
+    Ok(response.map_body(|_, body| unread::Holding { body, unread }))
 }
 
 fn head_size(request: &ServiceRequest) -> usize {

@@ -2,6 +2,12 @@
 //!
 //! In: the id of the request a thread works on. Out, at the next start: the ids that were in hand when
 //! the process died. The page cache outlives the process, which is all this must survive.
+//!
+//! A process may also be killed for no fault of the request in hand, and under load there always is one.
+//! So the first crash makes it a suspect: it is set aside while the others go past, and tried again by
+//! itself once the process has been up for a second. A request at fault crashes the process then, takes
+//! nobody's work with it, and is poison at the next start; an innocent one is in hand so briefly, and so
+//! late, that a daemon that is killed again and again does not hit it twice.
 
 use std::fs::{File, OpenOptions};
 use std::io;

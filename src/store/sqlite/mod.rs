@@ -22,13 +22,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wabridge_model::evidence::Proof;
 
 /// The schema this binary writes.
 pub const SCHEMA_VERSION: i64 = 1;
 /// Older libraries may corrupt a database when two connections checkpoint at once.
 const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
+/// How long the process must be up before it tries a suspect again; see `hand.rs`.
+const TRIAL: Duration = Duration::from_secs(1);
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
@@ -36,6 +38,7 @@ mod embedded {
 /// The store in one SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
+    opened: Instant,
     readers: readers::Readers,
     // Dropped in this order: the checkpointer leans on the writer, the lock outlives both.
     writing: Option<Writing>,
@@ -76,6 +79,7 @@ impl SqliteStore {
         let writing = Writing { _checkpointer: checkpointer, writer, hand: Arc::new(hand), _lock: lock };
         Ok(SqliteStore {
             path: path.to_owned(),
+            opened: Instant::now(),
             readers: readers::Readers::new(path),
             writing: Some(writing),
         })
@@ -97,7 +101,8 @@ impl SqliteStore {
                 return Err(StoreError::new(StoreErrorKind::Other, "find wabridge's tables in the store"));
             }
         }
-        Ok(SqliteStore { path: path.to_owned(), readers: readers::Readers::new(path), writing: None })
+        let (path, readers) = (path.to_owned(), readers::Readers::new(path));
+        Ok(SqliteStore { path, opened: Instant::now(), readers, writing: None })
     }
 
     /// Migrates the store and lets go of it again: for commands that need no daemon.
@@ -150,7 +155,11 @@ impl Inbox for SqliteStore {
     }
 
     fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        self.readers.read(|connection| readers::claim(connection, limit))
+        let crashes = if self.opened.elapsed() >= TRIAL { 1 } else { 2 };
+        self.readers.read(|connection| {
+            let suspect = readers::claim_suspect(connection, crashes)?;
+            if suspect.is_empty() { readers::claim(connection, limit) } else { Ok(suspect) }
+        })
     }
 
     fn settle(&self, mut prepared: Vec<Prepared>) -> Result<usize, StoreError> {
@@ -250,16 +259,18 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
         .open(path)
         .map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
     let mut connection = open_file(path)?;
-    // These two shape a new file and do nothing to an old one.
-    connection
-        .execute_batch(
-            "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;",
-        )
-        .map_err(failed(doing))?;
-    if schema_version(&connection)?.is_some_and(|(_, oldest_reader)| oldest_reader > SCHEMA_VERSION) {
+    let stored = schema_version(&connection)?;
+    if stored.is_some_and(|(_, oldest_reader)| oldest_reader > SCHEMA_VERSION) {
         return Err(StoreError::new(StoreErrorKind::Newer, doing));
     }
-    let newer = schema_version(&connection)?.is_some_and(|(version, _)| version > SCHEMA_VERSION);
+    if stored.is_none() {
+        // Only a new file can be shaped; an old one would be written to for nothing.
+        connection
+            .execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;")
+            .map_err(failed(doing))?;
+    }
+    connection.execute_batch("PRAGMA journal_mode = WAL;").map_err(failed(doing))?;
+    let newer = stored.is_some_and(|(version, _)| version > SCHEMA_VERSION);
     if !newer {
         embedded::migrations::runner()
             .run(&mut connection)
@@ -289,7 +300,8 @@ fn schema_version(connection: &Connection) -> Result<Option<(i64, i64)>, StoreEr
 fn note_crashes(connection: &Connection, held: &[i64]) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO crashes (request, count)
                        SELECT id, 1 FROM requests
-                       WHERE id = ? AND id > (SELECT value FROM meta WHERE name = 'projected_through')
+                       WHERE id = ?1 AND (id > (SELECT value FROM meta WHERE name = 'projected_through')
+                                          OR EXISTS (SELECT 1 FROM crashes WHERE request = ?1))
                        ON CONFLICT DO UPDATE SET count = count + 1";
     for request in held {
         connection.execute(ADD, [request]).map_err(failed("note a crash"))?;

@@ -71,16 +71,32 @@ fn count(connection: &Connection, sql: &str) -> Result<u64, StoreError> {
 
 const STORED: &str = "SELECT coalesce(max(id), 0) FROM requests";
 const THROUGH: &str = "SELECT value FROM meta WHERE name = 'projected_through'";
+/// Suspects that the others went past; see `hand.rs`.
+const ASIDE: &str = "SELECT count(*) FROM crashes
+                     WHERE request <= (SELECT value FROM meta WHERE name = 'projected_through')";
 
+/// The oldest request that was in hand at this many crashes or more, by itself.
+pub(super) fn claim_suspect(connection: &Connection, crashes: u32) -> Result<Vec<Stored>, StoreError> {
+    const FIND: &str =
+        "SELECT id, received_at, channel, proof, secret_index, query, headers, body, count >= 2
+         FROM crashes JOIN requests ON id = request WHERE count >= ? ORDER BY id LIMIT 1";
+    claimed(connection, FIND, i64::from(crashes))
+}
+
+/// The oldest requests that wait and are no suspects.
 pub(super) fn claim(connection: &Connection, limit: usize) -> Result<Vec<Stored>, StoreError> {
-    const FIND: &str = "SELECT id, received_at, channel, proof, secret_index, query, headers, body,
-             EXISTS (SELECT 1 FROM crashes WHERE request = requests.id AND count >= 2)
+    const FIND: &str = "SELECT id, received_at, channel, proof, secret_index, query, headers, body, 0
          FROM requests
-         WHERE id > (SELECT value FROM meta WHERE name = 'projected_through') ORDER BY id LIMIT ?";
+         WHERE id > (SELECT value FROM meta WHERE name = 'projected_through')
+         AND NOT EXISTS (SELECT 1 FROM crashes WHERE request = requests.id) ORDER BY id LIMIT ?";
+    claimed(connection, FIND, i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+fn claimed(connection: &Connection, find: &str, value: i64) -> Result<Vec<Stored>, StoreError> {
     let doing = "claim requests";
-    let mut statement = connection.prepare_cached(FIND).map_err(failed(doing))?;
-    let mut rows = statement.query([limit]).map_err(failed(doing))?;
-    let mut claimed = Vec::with_capacity(limit.min(64));
+    let mut statement = connection.prepare_cached(find).map_err(failed(doing))?;
+    let mut rows = statement.query([value]).map_err(failed(doing))?;
+    let mut claimed = Vec::new();
     while let Some(row) = rows.next().map_err(failed(doing))? {
         claimed.push(stored(row).map_err(failed(doing))?);
     }
@@ -114,12 +130,14 @@ pub(super) fn backlog(connection: &Connection) -> Result<Backlog, StoreError> {
             received.query_row([id], |row| row.get(0)).optional().map_err(failed(doing))?;
         Ok(millis.map(instant))
     };
-    let waiting = newest.saturating_sub(through);
-    Ok(Backlog {
-        waiting,
-        oldest: if waiting > 0 { at(through + 1)? } else { None },
-        newest_receipt: at(newest)?,
-    })
+    let aside = count(connection, ASIDE)?;
+    let oldest = match aside {
+        0 if newest > through => at(through + 1)?,
+        0 => None,
+        _ => at(count(connection, "SELECT min(request) FROM crashes")?)?,
+    };
+    let waiting = newest.saturating_sub(through) + aside;
+    Ok(Backlog { waiting, oldest, newest_receipt: at(newest)? })
 }
 
 impl Ledger for SqliteStore {
@@ -128,7 +146,8 @@ impl Ledger for SqliteStore {
             let mut books = Books::default();
             let (stored, through) = (count(connection, STORED)?, count(connection, THROUGH)?);
             books.requests.insert("stored".to_owned(), stored);
-            books.requests.insert("waiting".to_owned(), stored.saturating_sub(through));
+            let waiting = stored.saturating_sub(through) + count(connection, ASIDE)?;
+            books.requests.insert("waiting".to_owned(), waiting);
             books.requests.extend(["projected", "quarantined"].map(|state| (state.to_owned(), 0)));
             let doing = "read the books";
             let mut statement =
@@ -173,12 +192,12 @@ impl Leads for SqliteStore {
              JOIN names n USING (kind, scope, value) WHERE i.id = ?1
              UNION ALL
              SELECT a.cluster, i.kind, i.scope, i.value, i.tenure FROM lead_ids i
-             JOIN aliases a ON i.kind = 'email' AND a.alias = ?2 || i.value WHERE i.id = ?1";
+             JOIN aliases a ON i.kind = 'email' AND a.alias = 'email:' || replace(i.value, '%', '%25') WHERE i.id = ?1";
         let doing = "look up a lead id";
         self.readers.read(|connection| {
             let mut statement = connection.prepare_cached(FIND).map_err(failed(doing))?;
             let row = statement
-                .query_row(params![blob_of(id.0), "email:"], |row| {
+                .query_row([blob_of(id.0)], |row| {
                     let kind: String = row.get(1)?;
                     Ok((row.get(0)?, kind, row.get(2)?, row.get(3)?, row.get(4)?))
                 })

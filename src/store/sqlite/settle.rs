@@ -90,6 +90,7 @@ pub(super) fn quarantine(
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
     let mut counts = Counts::new();
     whole_request_quarantined(&transaction, request, reason, "$", at, &mut counts)?;
+    clear(&transaction, request)?;
     advance(&transaction, request)?;
     book(&transaction, &counts)?;
     transaction.commit().map_err(failed(doing))
@@ -109,6 +110,7 @@ fn commit_slice(
     for one in prepared {
         hand.hold(Slot::Project, Some(one.id));
         settle(&transaction, one, &mut counts)?;
+        clear(&transaction, one.id)?;
         settled += 1;
         if started.elapsed() > SLICE {
             break;
@@ -190,6 +192,7 @@ fn settle_item<'a>(
 }
 
 /// Planted faults that a harness asks for by a marker in the event's key.
+#[expect(clippy::disallowed_methods, reason = "an abort is what is planted")]
 fn provoke(key: &wabridge_model::id::EventKey) {
     let text = key.as_str();
     let key = text.as_bytes();
@@ -248,8 +251,16 @@ fn add_quarantine(
     add.execute(params![request, ordinal, reason, path, millis(at)]).map_err(failed(doing)).map(drop)
 }
 
+/// A settled request is no suspect any more.
+fn clear(transaction: &Transaction<'_>, request: i64) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM crashes WHERE request = ?";
+    let mut forget = transaction.prepare_cached(FORGET).map_err(failed("settle requests"))?;
+    forget.execute([request]).map_err(failed("settle requests")).map(drop)
+}
+
+/// Never backwards: a suspect is settled after requests that came later.
 fn advance(transaction: &Transaction<'_>, through: i64) -> Result<(), StoreError> {
-    const SET: &str = "UPDATE meta SET value = ? WHERE name = 'projected_through'";
+    const SET: &str = "UPDATE meta SET value = max(value, ?) WHERE name = 'projected_through'";
     let mut set = transaction.prepare_cached(SET).map_err(failed("settle requests"))?;
     set.execute([through]).map_err(failed("settle requests")).map(drop)
 }

@@ -1,0 +1,105 @@
+//! Projection into a real SQLite file: whatever the order of arrival, the same people with the same
+//! state; and a rebuild agrees.
+
+#[path = "../../model/tests/support/histories.rs"]
+mod histories;
+
+use histories::{history, shuffle};
+use proptest::prelude::*;
+use std::path::Path;
+use tempfile::TempDir;
+use wabridge::store::sqlite::{Signals, SqliteStore, rebuild};
+use wabridge::store::{Inbox, Leads, Ledger, Prepared, Request};
+use wabridge_model::cluster::Cluster;
+use wabridge_model::evidence::{Evidence, Report};
+use wabridge_providers::Item;
+
+fn open(path: &Path) -> SqliteStore {
+    let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|error| panic!("{error}")) };
+    SqliteStore::open(path, signals).unwrap()
+}
+
+/// Stores each report as a request of its own and settles it.
+fn project(store: &SqliteStore, reports: &[Report]) {
+    let waiting: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            store.append(Request {
+                received_at: report.received_at,
+                channel: report.channel.clone(),
+                proof: report.proof,
+                secret_index: 0,
+                query: String::new(),
+                headers: Vec::new(),
+                body: Vec::new(),
+            })
+        })
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for stored in waiting {
+        runtime.block_on(stored).unwrap();
+    }
+    let claimed = store.claim(1000).unwrap();
+    assert_eq!(claimed.len(), reports.len());
+    let prepared = claimed.iter().zip(reports).map(|(stored, report)| Prepared {
+        id: stored.id,
+        received_at: report.received_at,
+        channel: report.channel.clone(),
+        provider: "meta",
+        proof: report.proof,
+        items: Ok(vec![Item::Event(Box::new(report.event.clone()))]),
+    });
+    assert_eq!(store.settle(prepared.collect()).unwrap(), reports.len());
+}
+
+/// Every person's state as JSON, sorted: without cluster rows and ids, which depend on arrival.
+fn people(store: &SqliteStore) -> Vec<String> {
+    let mut people = Vec::new();
+    for id in store.cluster_ids(0, 10_000).unwrap() {
+        let (cluster, ids) = store.cluster(id).unwrap().unwrap();
+        let bearing: usize =
+            cluster.leads.iter().flat_map(|lead| &lead.names).filter(|name| name.bears_id()).count();
+        assert_eq!(ids.len(), bearing, "every name that bears an id has one of its own");
+        people.extend(cluster.leads.iter().map(|lead| serde_json::to_string(lead).unwrap()));
+    }
+    people.sort();
+    people
+}
+
+/// What one fold over everything gives: the reference, which knows nothing of clusters.
+fn reference(reports: &[Report]) -> Vec<String> {
+    let mut evidence: Vec<Evidence> = reports.iter().cloned().map(Evidence::from).collect();
+    let folded = Cluster::fold(&mut evidence).cluster;
+    let mut people: Vec<String> =
+        folded.leads.iter().map(|lead| serde_json::to_string(lead).unwrap()).collect();
+    people.sort();
+    people
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_arrival_gives_the_people_that_one_fold_over_everything_gives(
+        reports in history(),
+        seed in any::<u64>(),
+    ) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("store.db");
+        let store = open(&path);
+        let mut arrival = reports.clone();
+        shuffle(&mut arrival, seed);
+        project(&store, &arrival);
+        prop_assert_eq!(people(&store), reference(&reports));
+        prop_assert!(store.books().unwrap().balance());
+        // Every report again: nothing changes, everything is counted.
+        let before = store.books().unwrap();
+        project(&store, &reports);
+        let after = store.books().unwrap();
+        prop_assert_eq!(people(&store), reference(&reports));
+        prop_assert_eq!(after.items.get("duplicate").copied().unwrap_or(0), reports.len() as u64);
+        prop_assert_eq!(after.items.get("applied"), before.items.get("applied"));
+        prop_assert!(after.balance());
+        prop_assert_eq!(rebuild::verify(&path).unwrap().different, 0);
+    }
+}
