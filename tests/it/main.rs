@@ -21,5 +21,5 @@ mod read_commands;
 mod serve;
 mod sign;
 mod supply;
-mod upgrade;
 mod support;
+mod upgrade;
