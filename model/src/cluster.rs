@@ -15,6 +15,7 @@ use crate::id::{Identity, IdentityKind, joined};
 use crate::lead::{Lead, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// People who are, or might be, one.
@@ -123,7 +124,7 @@ impl Cluster {
     #[must_use]
     pub fn fold(evidence: &mut [Evidence]) -> Folded {
         evidence.sort_by_cached_key(Evidence::position);
-        let merged: Vec<Event> = evidence.iter().map(Evidence::merged).collect();
+        let merged: Vec<Cow<'_, Event>> = evidence.iter().map(Evidence::merged).collect();
         let claims = claims(&merged);
         let mut cluster = Cluster::default();
         let mut owners: Vec<Option<usize>> = Vec::with_capacity(evidence.len());
@@ -394,7 +395,7 @@ fn moved(index: usize, gone: usize, into: usize) -> usize {
     }
 }
 
-fn claims(events: &[Event]) -> Claims {
+fn claims(events: &[Cow<'_, Event>]) -> Claims {
     let mut claims = Claims::new();
     for event in events {
         let ties = ties(event);

@@ -8,6 +8,7 @@ use crate::event::{Event, Fact, Person, ReferralReport};
 use crate::id::EventKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// How strongly a request was proven, strongest last.
@@ -128,8 +129,12 @@ impl Evidence {
 
     /// One event of all reports: the weightiest, with gaps filled from the others.
     #[must_use]
-    pub fn merged(&self) -> Event {
-        let mut event = self.first().event.clone();
+    pub fn merged(&self) -> Cow<'_, Event> {
+        let first = &self.first().event;
+        if self.reports.len() == 1 {
+            return Cow::Borrowed(first);
+        }
+        let mut event = first.clone();
         for report in &self.reports[1..] {
             fill_person(&mut event.person, &report.event.person);
             fill_fact(&mut event.fact, &report.event.fact);
@@ -137,7 +142,7 @@ impl Evidence {
                 event.business.number.clone_from(&report.event.business.number);
             }
         }
-        event
+        Cow::Owned(event)
     }
 }
 

@@ -38,8 +38,9 @@ pub fn project(rows: &mut dyn Rows, report: Report) -> Result<Projected, StoreEr
     let id = report.event.key.event_id();
     let Some(mut row) = rows.event(id)? else {
         let evidence = Evidence::from(report);
-        let event = rows.add_event(&evidence)?;
-        return place(rows, event, &evidence);
+        let home = home(rows, &evidence)?;
+        let event = rows.add_event(&evidence, home.as_ref().ok().map(|link| link.cluster))?;
+        return apply(rows, event, &evidence, home);
     };
     let before = row.evidence.position();
     if !row.evidence.join(report) {
@@ -55,17 +56,38 @@ pub fn project(rows: &mut dyn Rows, report: Report) -> Result<Projected, StoreEr
 /// # Errors
 /// When the rows cannot be read or written.
 pub fn place(rows: &mut dyn Rows, event: i64, evidence: &Evidence) -> Result<Projected, StoreError> {
+    let home = home(rows, evidence)?;
+    if let Ok(link) = &home {
+        rows.set_cluster(event, link.cluster)?;
+    }
+    apply(rows, event, evidence, home)
+}
+
+/// The cluster an event belongs to, or what becomes of an event without one.
+fn home(rows: &mut dyn Rows, evidence: &Evidence) -> Result<Result<Link, Outcome>, StoreError> {
     let merged = evidence.merged();
-    let ties = ties(&merged);
     if matches!(merged.fact, Fact::Account { .. }) {
-        return Ok(Projected { event, outcome: Outcome::Applied, found: 0 });
+        return Ok(Err(Outcome::Applied));
     }
+    let ties = ties(&merged);
     if ties.identities.is_empty() && ties.leans_on.is_empty() {
-        return Ok(Projected { event, outcome: Outcome::NoIdentity, found: 0 });
+        return Ok(Err(Outcome::NoIdentity));
     }
-    let Link { cluster, grew } = link(rows, &ties, &evidence.position())?;
-    rows.set_cluster(event, cluster)?;
-    let before = rows.state(cluster)?;
+    link(rows, &ties, &evidence.position()).map(Ok)
+}
+
+/// Updates the state of an event's cluster.
+fn apply(
+    rows: &mut dyn Rows,
+    event: i64,
+    evidence: &Evidence,
+    home: Result<Link, Outcome>,
+) -> Result<Projected, StoreError> {
+    let Link { cluster, is_new, grew } = match home {
+        Ok(link) => link,
+        Err(outcome) => return Ok(Projected { event, outcome, found: 0 }),
+    };
+    let before = if is_new { Cluster::default() } else { rows.state(cluster)? };
     let step = if grew { Err(before.clone()) } else { before.clone().push(evidence) };
     let (after, owner, found) = match step {
         Ok((after, owner)) => (after, owner, 0),
@@ -105,6 +127,8 @@ fn leans(evidence: &Evidence) -> bool {
 /// The cluster an event belongs to.
 struct Link {
     cluster: i64,
+    /// Whether it was made just now, so that there is no state to read.
+    is_new: bool,
     /// Whether clusters became one, so that their state must be folded anew.
     grew: bool,
 }
@@ -156,5 +180,5 @@ fn link(rows: &mut dyn Rows, ties: &Ties, position: &Position) -> Result<Link, S
     for alias in claims {
         rows.set_alias(alias, cluster, Some(position))?;
     }
-    Ok(Link { cluster, grew: !gone.is_empty() })
+    Ok(Link { cluster, is_new: clusters.is_empty(), grew: !gone.is_empty() })
 }

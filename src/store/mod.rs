@@ -270,11 +270,11 @@ pub trait Rows {
     /// # Errors
     /// When the store cannot be read. So for all that follow, reading or writing.
     fn event(&mut self, id: EventId) -> Result<Option<EventRow>, StoreError>;
-    /// Adds an event; returns its row.
+    /// Adds an event to its cluster, if it names anyone; returns its row.
     ///
     /// # Errors
     /// As above.
-    fn add_event(&mut self, evidence: &Evidence) -> Result<i64, StoreError>;
+    fn add_event(&mut self, evidence: &Evidence, cluster: Option<i64>) -> Result<i64, StoreError>;
     /// Replaces what was reported of an event.
     ///
     /// # Errors

@@ -116,10 +116,10 @@ impl Rows for SqliteRows<'_> {
         row.map(sql::parse_event_row).transpose()
     }
 
-    fn add_event(&mut self, evidence: &Evidence) -> Result<i64, StoreError> {
-        const ADD: &str = "INSERT INTO events (event_id, evidence) VALUES (?, ?)";
+    fn add_event(&mut self, evidence: &Evidence, cluster: Option<i64>) -> Result<i64, StoreError> {
+        const ADD: &str = "INSERT INTO events (event_id, cluster, evidence) VALUES (?, ?, ?)";
         let id = evidence.key().event_id();
-        self.run("add an event", ADD, params![blob_of(id.0), sql::to_json(evidence)?])?;
+        self.run("add an event", ADD, params![blob_of(id.0), cluster, sql::to_json(evidence)?])?;
         Ok(self.connection.last_insert_rowid())
     }
 
