@@ -90,7 +90,7 @@ fn advert(number: usize, at: Timestamp) -> Vec<u8> {
         "source_url": "https://fb.example.com/ad", "source_type": "ad", "source_id": format!("12020{}", number % 9),
         "headline": "Autumn sale"
     });
-    if number % 3 > 0 {
+    if !number.is_multiple_of(3) {
         message["referral"]["ctwa_clid"] = json!(format!("click-{}", number / 40));
     }
     meta_body(json!({"messages": [message]}))
@@ -143,9 +143,13 @@ fn twilio_status(number: usize) -> String {
 fn chatbot(number: usize, at: Timestamp) -> Vec<u8> {
     let conversation = number / 40;
     let visitor = match number % 40 {
-        17 if conversation % 4 > 0 => json!({"phone": format!("+{}", person(number)), "name": "A Visitor"}),
-        38 if conversation % 5 == 0 => json!({"phone": format!("+{}", person(number))}),
-        18 if conversation % 3 == 0 => json!({"email": format!("visitor{}@example.com", conversation % 100)}),
+        17 if !conversation.is_multiple_of(4) => {
+            json!({"phone": format!("+{}", person(number)), "name": "A Visitor"})
+        }
+        38 if conversation.is_multiple_of(5) => json!({"phone": format!("+{}", person(number))}),
+        18 if conversation.is_multiple_of(3) => {
+            json!({"email": format!("visitor{}@example.com", conversation % 100)})
+        }
         _ => Value::Null,
     };
     let occurred_at = at - SignedDuration::from_secs(at.as_second() - second(number, at));
