@@ -3,9 +3,15 @@
 //! To add a command: a file with its arguments and `run`, a variant of `Command`, an arm in `dispatch`.
 
 mod check;
+mod demo;
 mod failure;
+mod lead;
+mod reading;
+mod rebuild;
 mod serve;
 mod sign;
+mod token;
+mod window;
 
 use crate::config::Config;
 use crate::exit::Exit;
@@ -36,8 +42,13 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Demo(demo::Demo),
     Check(check::Check),
+    Lead(lead::Lead),
+    Rebuild(rebuild::Rebuild),
     Sign(sign::Sign),
+    Token(token::Token),
+    Window(window::Window),
 }
 
 /// Runs one command line, the program's name first, and says how it ended.
@@ -62,9 +73,14 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let Arguments { config, command } = arguments;
     let out = &mut io::stdout().lock();
     match command {
+        Command::Demo(demo) => demo.run(out),
         Command::Serve(serve) => serve.run(load(&config)?, out),
         Command::Check(check) => check.run(&config, out),
+        Command::Lead(lead) => lead.run(&load(&config)?, out),
+        Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
+        Command::Token(token) => token.run(&load(&config)?, out),
+        Command::Window(window) => window.run(&load(&config)?, out),
     }
 }
 

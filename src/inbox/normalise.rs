@@ -7,6 +7,10 @@ use crate::store::{Prepared, Stored};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wabridge_providers::{Inbound, Item, Malformed, Verified};
 
+/// The most items of one request. Meta sends 1,000 at most; far more would keep the store's one writer, and
+/// with it the acknowledgements, waiting for as long as they are written.
+const MOST_ITEMS: usize = 10_000;
+
 /// Reads a stored request. Never fails: what cannot be read is quarantined with a reason.
 #[must_use]
 pub fn normalise(stored: &Stored, channels: &Channels) -> Prepared {
@@ -25,7 +29,11 @@ pub fn normalise(stored: &Stored, channels: &Channels) -> Prepared {
             let verified = Verified::recall(inbound, request.proof);
             // A panic in a provider is a fault of ours; the body waits for the version that mends it.
             let read = AssertUnwindSafe(|| endpoint.provider.normalise(&verified, &endpoint.account));
-            catch_unwind(read).unwrap_or_else(|_| Err(whole("panic")))
+            match catch_unwind(read) {
+                Ok(Ok(items)) if items.len() > MOST_ITEMS => Err(whole("too_many_items")),
+                Ok(read) => read,
+                Err(_) => Err(whole("panic")),
+            }
         }
     };
     Prepared {

@@ -1,3 +1,9 @@
 //! Stored events to lead state, and lead state to what people ask.
 
+pub mod find;
+pub mod page;
 pub mod project;
+pub mod timeline;
+pub mod touch;
+pub mod verdict;
+pub mod view;

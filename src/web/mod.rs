@@ -175,7 +175,7 @@ async fn within_limits(
     } else {
         next.call(request).await?.map_into_boxed_body()
     };
-    Ok(response.map_body(|_, body| unread::Holding { body, unread }))
+    Ok(response.map_body(|_, body| unread::Holding { body, _unread: unread }))
 }
 
 fn head_size(request: &ServiceRequest) -> usize {

@@ -40,8 +40,7 @@ impl Stream for Unread {
 /// An answer's body, with what is left of the request's.
 pub(super) struct Holding {
     pub(super) body: BoxBody,
-    #[expect(dead_code, reason = "held until the answer is sent, which is its whole use")]
-    pub(super) unread: Option<Unread>,
+    pub(super) _unread: Option<Unread>,
 }
 
 impl MessageBody for Holding {

@@ -4,15 +4,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
 
+mod api;
 mod bad_input;
 mod check;
 mod command;
 mod config;
 mod crash;
+mod durable;
 mod limits;
+mod load;
 mod logs;
 mod metrics;
+mod poison;
 mod projection;
+mod read_commands;
+mod serve;
 mod sign;
 mod supply;
 mod support;
+mod upgrade;

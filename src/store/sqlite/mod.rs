@@ -259,16 +259,18 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
         .open(path)
         .map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
     let mut connection = open_file(path)?;
-    // These two shape a new file and do nothing to an old one.
-    connection
-        .execute_batch(
-            "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;",
-        )
-        .map_err(failed(doing))?;
-    if schema_version(&connection)?.is_some_and(|(_, oldest_reader)| oldest_reader > SCHEMA_VERSION) {
+    let stored = schema_version(&connection)?;
+    if stored.is_some_and(|(_, oldest_reader)| oldest_reader > SCHEMA_VERSION) {
         return Err(StoreError::new(StoreErrorKind::Newer, doing));
     }
-    let newer = schema_version(&connection)?.is_some_and(|(version, _)| version > SCHEMA_VERSION);
+    if stored.is_none() {
+        // Only a new file can be shaped; an old one would be written to for nothing.
+        connection
+            .execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;")
+            .map_err(failed(doing))?;
+    }
+    connection.execute_batch("PRAGMA journal_mode = WAL;").map_err(failed(doing))?;
+    let newer = stored.is_some_and(|(version, _)| version > SCHEMA_VERSION);
     if !newer {
         embedded::migrations::runner()
             .run(&mut connection)

@@ -199,12 +199,12 @@ impl Leads for SqliteStore {
              JOIN names n USING (kind, scope, value) WHERE i.id = ?1
              UNION ALL
              SELECT a.cluster, i.kind, i.scope, i.value, i.tenure FROM lead_ids i
-             JOIN aliases a ON i.kind = 'email' AND a.alias = ?2 || i.value WHERE i.id = ?1";
+             JOIN aliases a ON i.kind = 'email' AND a.alias = 'email:' || replace(i.value, '%', '%25') WHERE i.id = ?1";
         let doing = "look up a lead id";
         self.readers.read(|connection| {
             let mut statement = connection.prepare_cached(FIND).map_err(failed(doing))?;
             let row = statement
-                .query_row(params![blob_of(id.0), "email:"], |row| {
+                .query_row([blob_of(id.0)], |row| {
                     let kind: String = row.get(1)?;
                     Ok((row.get(0)?, kind, row.get(2)?, row.get(3)?, row.get(4)?))
                 })

@@ -7,10 +7,12 @@ use super::rows::SqliteRows;
 use super::sql::{failed, to_json};
 use super::{beside, lock, migrated, open_file, readers};
 use crate::leads::project::place;
-use crate::store::{Rows, StoreError};
+use crate::store::{Rows, StoreError, StoreErrorKind};
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Events read at a time.
@@ -37,10 +39,25 @@ pub struct Verified {
 /// Folds all lead state anew, in one transaction.
 ///
 /// # Errors
-/// [`StoreErrorKind::Held`](crate::store::StoreErrorKind::Held) while a daemon runs; else what the store says.
+/// [`StoreErrorKind::Held`] while a daemon runs; else what the store says.
 pub fn rebuild(path: &Path) -> Result<Rebuilt, StoreError> {
     let _lock = lock(path)?;
     refold(&mut migrated(path)?)
+}
+
+/// What a rebuild would go through; changes nothing.
+///
+/// # Errors
+/// As [`rebuild`]: while a daemon runs, there would be none.
+pub fn preview(path: &Path) -> Result<Rebuilt, StoreError> {
+    let _lock = lock(path)?;
+    let connection = open_file(path)?;
+    let count = |sql: &str| {
+        let count = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed("count events"));
+        count.map(i64::unsigned_abs)
+    };
+    let events = count("SELECT count(*) FROM events")?;
+    Ok(Rebuilt { events, people: people(&connection)?.len() as u64 })
 }
 
 /// Folds a copy anew and compares; the store itself is only read, and a daemon may run.
@@ -65,6 +82,14 @@ fn suffixed(path: &Path, suffix: &str) -> std::path::PathBuf {
 
 fn verify_in(path: &Path, copy: &Path) -> Result<Verified, StoreError> {
     let doing = "copy the store";
+    // Made here and not by SQLite, so that nobody else can read it from the first byte on.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(copy)
+        .map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
     open_file(path)?.backup("main", copy, None::<fn(rusqlite::backup::Progress)>).map_err(failed(doing))?;
     let mut connection = open_file(copy)?;
     let before = people(&connection)?;

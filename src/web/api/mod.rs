@@ -1,8 +1,26 @@
 //! What people and programs ask, as JSON.
+//!
+//! In: a request with a bearer token. Out: an answer, or a problem (RFC 9457) that names what is wrong and
+//! the way out, and never repeats what it was given. Reads block, so they run on their own threads; the
+//! token is read from the store each time, so that a revocation holds at once.
+
+mod answer;
+mod leads;
+mod openapi;
+mod parameters;
+pub mod problem;
+pub mod token;
+mod touches;
+mod window;
+
+pub use openapi::document;
+pub(crate) use parameters::read_instant;
 
 use crate::clock::{Clock, ClockWatch};
 use crate::config::Config;
-use crate::store::Store;
+use crate::leads::verdict::Moment;
+use crate::store::{Store, StoreError};
+use actix_web::web::{self, ServiceConfig};
 use std::sync::Arc;
 
 /// What the API answers from.
@@ -17,5 +35,27 @@ pub struct Api {
     pub config: Arc<Config>,
 }
 
-/// Adds the routes.
-pub fn configure(_routes: &mut actix_web::web::ServiceConfig) {}
+impl Api {
+    /// How store and clock stand now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn moment(&self) -> Result<Moment, StoreError> {
+        Moment::read(self.store.as_ref(), self.clock.as_ref(), &self.watch)
+    }
+}
+
+/// Mounts `/v1`. The application holds a `web::Data<Api>`.
+pub fn configure(app: &mut ServiceConfig) {
+    let only = |path: &str| web::resource(path.to_owned()).default_service(web::to(answer::wrong_method));
+    let routes = web::scope("/v1")
+        .service(
+            only("/window").route(web::get().to(window::one_lead)).route(web::post().to(window::many_leads)),
+        )
+        .service(only("/leads/{LEAD}").route(web::get().to(leads::lead)))
+        .service(only("/leads/{LEAD}/timeline").route(web::get().to(leads::timeline)))
+        .service(only("/touches").route(web::get().to(touches::touches)))
+        .service(only("/openapi.json").route(web::get().to(openapi::serve)))
+        .default_service(web::to(answer::no_such_route));
+    app.service(routes);
+}

@@ -1,7 +1,10 @@
 //! What several tests need.
 
 pub(crate) mod client;
+pub(crate) mod desk;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod socket;
 pub(crate) mod store;
+pub(crate) mod trace;
+pub(crate) mod traffic;

@@ -26,6 +26,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Meta's verify token of the channel `main`.
 pub(crate) const VERIFY_TOKEN: &str = "fixture verify token";
 
+/// The secret of the channel `site`.
+pub(crate) const CHATBOT_SECRET: &str = "whsec_Zml4dHVyZS1zZWNyZXQtb2YtdGhlLWNoYXRib3QtIQ==";
+
 /// A daemon with a channel of each provider: `main` (Meta), `twilio` and `site` (chatbot events).
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
@@ -79,7 +82,7 @@ impl Running {
         config.channels = vec![
             channel("main", "meta", "fixture-app-secret"),
             channel("twilio", "twilio", "fixture-twilio-token"),
-            channel("site", "chatbot", "whsec_Zml4dHVyZS1zZWNyZXQtb2YtdGhlLWNoYXRib3QtIQ=="),
+            channel("site", "chatbot", CHATBOT_SECRET),
         ];
         change(&mut config);
         let channels = Channels::with_secrets(&config).unwrap();

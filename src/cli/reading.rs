@@ -1,0 +1,89 @@
+//! What the commands share that read or change the store beside a daemon: opening it, and naming what is
+//! wrong with it by exit code.
+
+use super::failure::Failure;
+use super::serve::exit_of;
+use crate::clock::{Clock, ClockWatch, SystemClock};
+use crate::config::{Config, Region};
+use crate::exit::Exit;
+use crate::leads::find::{FindError, Found, Reference, find};
+use crate::store::StoreError;
+use crate::store::sqlite::SqliteStore;
+use crate::web::api::Api;
+use jiff::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Opens the store to read it, as the API does.
+pub(super) fn open(config: &Config) -> Result<Api, Failure> {
+    let path = &config.store.path;
+    exists(path)?;
+    let store = SqliteStore::open_to_read(path).map_err(|error| failed(path, error))?;
+    let clock = Arc::new(SystemClock::default());
+    let watch = Arc::new(ClockWatch::new(clock.as_ref()));
+    Ok(Api { store: Arc::new(store), clock, watch, config: Arc::new(config.clone()) })
+}
+
+/// Refuses a store that is not there, before anything would create it.
+pub(super) fn exists(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    // Tried rather than read off the mode: SQLite needs both, even to read.
+    match std::fs::OpenOptions::new().read(true).write(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text =
+                format!("there is no store at {shown}; start the daemon once, or correct url in [store]");
+            Err(Failure::new(Exit::Unavailable, text))
+        }
+        Err(error) => Err(Failure::new(Exit::of_io(&error), format!("{shown} cannot be opened: {error}"))),
+    }
+}
+
+/// A failure of the store, by what it asks of the operator.
+pub(super) fn failed(path: &Path, error: StoreError) -> Failure {
+    let exit = match exit_of(&error) {
+        Exit::Io => io_exit(&error),
+        exit => exit,
+    };
+    Failure::of(exit, anyhow::Error::from(error).context(format!("the store {}", path.display())))
+}
+
+fn io_exit(error: &StoreError) -> Exit {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.map_or(Exit::Io, Exit::of_io)
+}
+
+/// Finds the lead that an operator names.
+pub(super) fn found(api: &Api, text: &str, at: Option<Timestamp>) -> Result<Found, Failure> {
+    let reference = Reference::parse(text, api.config.region.default_country);
+    let found = match reference {
+        Some(reference) => find(api.store.as_ref(), &reference, at),
+        None => Err(FindError::Unreadable),
+    };
+    found.map_err(|error| match error {
+        FindError::Unreadable => Failure::new(Exit::Data, error.to_string()),
+        FindError::Ambiguous { ref ids, .. } => {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            Failure::new(Exit::Data, format!("{error}: {}", ids.join(", ")))
+        }
+        FindError::Store(error) => failed(&api.config.store.path, error),
+    })
+}
+
+/// A time of day and a day, as a person of the region says it.
+pub(super) fn clock_time(at: Timestamp, region: &Region) -> String {
+    at.to_zoned(region.timezone.clone()).strftime("%H:%M on %-d %b %Y").to_string()
+}
+
+/// The name of the region's time zone.
+pub(super) fn zone(region: &Region, at: Timestamp) -> String {
+    match region.timezone.iana_name() {
+        Some(name) => name.to_owned(),
+        None => region.timezone.to_offset(at).to_string(),
+    }
+}
+
+/// The clock of a command, which tests set by `--at` where it matters.
+pub(super) fn now() -> Timestamp {
+    SystemClock::default().now()
+}

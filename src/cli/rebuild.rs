@@ -1,0 +1,56 @@
+//! `wabridge rebuild`: all lead state folded anew from the events, or compared with what that would give.
+
+use super::failure::Failure;
+use super::reading::{exists, failed};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::store::sqlite::{SqliteStore, rebuild};
+use std::io::Write;
+
+/// Fold all lead state anew from the stored events
+///
+/// Lead ids are kept. Without --yes it says what it would do; a running daemon holds the store, and then it
+/// exits 75. With --verify it folds a copy and compares, beside a running daemon, and exits 1 on a difference.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rebuild {
+    /// Change nothing: fold a copy, compare, exit 1 on a difference
+    #[arg(long, conflicts_with = "yes")]
+    verify: bool,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Rebuild {
+    pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
+        let path = &config.store.path;
+        exists(path)?;
+        // Refuses a store of another version before anything touches it.
+        drop(SqliteStore::open_to_read(path).map_err(|error| failed(path, error))?);
+        let shown = path.display();
+        if self.verify {
+            let verified = rebuild::verify(path).map_err(|error| failed(path, error))?;
+            let rebuild::Rebuilt { events, people } = verified.rebuilt;
+            let folded = format!("{events} events folded into {people} people");
+            if verified.different > 0 {
+                let different = verified.different;
+                writeln!(out, "{folded}: {different} differ from {shown}; `wabridge rebuild` mends that.")?;
+                return Ok(Exit::Difference);
+            }
+            writeln!(out, "{folded}: no difference from {shown}.")?;
+        } else if self.yes {
+            let rebuild::Rebuilt { events, people } =
+                rebuild::rebuild(path).map_err(|error| failed(path, error))?;
+            writeln!(out, "{events} events folded into {people} people.")?;
+        } else {
+            let rebuild::Rebuilt { events, people } =
+                rebuild::preview(path).map_err(|error| failed(path, error))?;
+            writeln!(
+                out,
+                "This would fold the state of {people} people anew from {events} events in {shown}."
+            )?;
+            writeln!(out, "Ids, events and requests stay. Nothing was changed; add --yes to do it.")?;
+        }
+        Ok(Exit::Success)
+    }
+}

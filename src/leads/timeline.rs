@@ -1,0 +1,231 @@
+//! What happened with one lead, oldest first.
+//!
+//! In: the evidence of the lead's cluster. Out: the items that are this lead's. Whose a piece of evidence is
+//! depends on all of it, so the cluster is folded for it, as a rebuild would.
+
+use super::find::Person;
+use super::page::{Cursor, Page, Paging};
+use super::verdict::names;
+use crate::store::{Leads, StoreError};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
+use wabridge_model::chatbot::{ChatbotEvent, ChatbotEventType, ConsentNotice};
+use wabridge_model::cluster::Cluster;
+use wabridge_model::event::{CallDirection, Event, Fact, Message, Referral, ReferralReport, Status};
+use wabridge_model::evidence::Evidence;
+use wabridge_model::id::EventId;
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TimelineItem {
+    /// When it happened.
+    pub at: Timestamp,
+    /// When it was received first.
+    pub received_at: Timestamp,
+    /// What happened.
+    #[schema(schema_with = kinds)]
+    pub kind: &'static str,
+    /// Who did it; null where neither side did.
+    #[schema(schema_with = directions)]
+    pub direction: Option<&'static str>,
+    /// The provider that proved it best.
+    pub provider: String,
+    /// The event.
+    #[schema(value_type = uuid::Uuid)]
+    pub event_id: EventId,
+    /// The provider's id of the message or call.
+    pub message_id: Option<String>,
+    /// The event's W3C trace id.
+    pub trace_id: String,
+    /// What a person would read.
+    pub text: Option<String>,
+}
+
+/// One page of a lead's timeline; `None` when the lead moved to another cluster since it was found.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn page(
+    leads: &dyn Leads,
+    person: &Person,
+    paging: Paging,
+) -> Result<Option<Page<TimelineItem>>, StoreError> {
+    let Some(all) = items(leads, person)? else { return Ok(None) };
+    let after = all.partition_point(|(cursor, _)| paging.after.is_some_and(|after| *cursor <= after));
+    let page: Vec<_> = all.into_iter().skip(after).take(paging.limit + 1).collect();
+    Ok(Some(Page::cut(page, paging.limit, |(cursor, _)| *cursor).map(|(_, item)| item)))
+}
+
+/// The newest items, oldest first; `None` as for [`page`].
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn newest(
+    leads: &dyn Leads,
+    person: &Person,
+    count: usize,
+) -> Result<Option<Vec<TimelineItem>>, StoreError> {
+    let items = items(leads, person)?;
+    Ok(items.map(|mut items| {
+        let skipped = items.len().saturating_sub(count);
+        items.drain(..skipped);
+        items.into_iter().map(|(_, item)| item).collect()
+    }))
+}
+
+fn items(leads: &dyn Leads, person: &Person) -> Result<Option<Vec<(Cursor, TimelineItem)>>, StoreError> {
+    let mut evidence = leads.evidence(person.cluster)?;
+    let folded = Cluster::fold(&mut evidence);
+    let Some(lead) = person.position_in(&folded.cluster.leads) else { return Ok(None) };
+    let own = evidence.iter().zip(&folded.owners).filter(|(_, owner)| **owner == Some(lead));
+    let mut items: Vec<_> = own.flat_map(|(evidence, _)| items_of(evidence)).collect();
+    items.sort_by_key(|(cursor, _)| *cursor);
+    Ok(Some(items))
+}
+
+/// The items of one event: itself, the ad it came from, the consent it carried.
+fn items_of(evidence: &Evidence) -> Vec<(Cursor, TimelineItem)> {
+    let event = evidence.merged();
+    let mut facts = vec![said(&event)];
+    match &event.fact {
+        Fact::Message(Message { referral: ReferralReport::Present(referral), id, .. }) => {
+            facts.push(Said { message_id: Some(id.clone()), ..Said::new("touch", INBOUND, ad(referral)) });
+        }
+        Fact::Message(Message { referral: ReferralReport::Malformed, id, .. }) => {
+            let text = Some("an ad or post that could not be read".to_owned());
+            facts.push(Said { message_id: Some(id.clone()), ..Said::new("touch", INBOUND, text) });
+        }
+        Fact::Chatbot(bot) if !is_about_consent(bot) => {
+            let notice = bot.consent.as_ref().map(|notice| consent("given", notice));
+            facts.extend(notice.map(|text| Said::new("consent", INBOUND, Some(text))));
+        }
+        _ => {}
+    }
+    let item = |(part, said): (usize, Said)| {
+        let cursor = Cursor {
+            at: evidence.effective_at(),
+            event: evidence.key().event_id(),
+            part: u8::try_from(part).unwrap_or(u8::MAX),
+        };
+        let item = TimelineItem {
+            at: cursor.at,
+            received_at: evidence.received_at(),
+            kind: said.kind,
+            direction: said.direction,
+            provider: evidence.first().provider.clone(),
+            event_id: cursor.event,
+            message_id: said.message_id,
+            trace_id: evidence.key().trace_id().to_string(),
+            text: said.text,
+        };
+        (cursor, item)
+    };
+    facts.into_iter().enumerate().map(item).collect()
+}
+
+const INBOUND: Option<&str> = Some("inbound");
+const OUTBOUND: Option<&str> = Some("outbound");
+
+/// What an item says of its own.
+struct Said {
+    kind: &'static str,
+    direction: Option<&'static str>,
+    message_id: Option<String>,
+    text: Option<String>,
+}
+
+impl Said {
+    fn new(kind: &'static str, direction: Option<&'static str>, text: Option<String>) -> Said {
+        Said { kind, direction, message_id: None, text }
+    }
+}
+
+fn said(event: &Event) -> Said {
+    match &event.fact {
+        Fact::Message(message) => {
+            let text = message.text.clone().or_else(|| Some(format!("({})", message.kind.as_str())));
+            Said { message_id: Some(message.id.clone()), ..Said::new("message", INBOUND, text) }
+        }
+        Fact::Echo(echo) => {
+            let text = echo.text.clone().or_else(|| Some(format!("({})", echo.kind.as_str())));
+            Said { message_id: Some(echo.id.clone()), ..Said::new("echo", OUTBOUND, text) }
+        }
+        Fact::Status(status) => {
+            let message_id = Some(status.message_id.clone());
+            Said { message_id, ..Said::new("status", OUTBOUND, Some(status_text(status))) }
+        }
+        Fact::Call(call) => {
+            let direction = if call.direction == CallDirection::ByCustomer { INBOUND } else { OUTBOUND };
+            Said {
+                message_id: Some(call.id.clone()),
+                ..Said::new("call", direction, Some(call.step.clone()))
+            }
+        }
+        Fact::Preference(choice) => {
+            let text = format!("{} {}", choice.choice.as_str(), choice.category);
+            Said::new("consent", INBOUND, Some(text))
+        }
+        Fact::IdentityChange(_) => Said::new("identity", None, Some("number or id changed".to_owned())),
+        Fact::System { kind } => Said::new("identity", None, Some(kind.clone())),
+        Fact::Account { field } => Said::new("identity", None, Some(field.clone())),
+        Fact::Chatbot(bot) => chatbot(bot),
+    }
+}
+
+fn chatbot(bot: &ChatbotEvent) -> Said {
+    if is_about_consent(bot) {
+        let withdrawn = bot.event_type == ChatbotEventType::ConsentWithdrawn;
+        let notice = bot.consent.clone().unwrap_or_default();
+        let text = consent(if withdrawn { "withdrawn" } else { "given" }, &notice);
+        return Said::new("consent", INBOUND, Some(text));
+    }
+    let kind = bot.event_type.as_str();
+    let text = match &bot.transcript.summary {
+        Some(summary) => format!("{kind}: {summary}"),
+        None => kind.to_owned(),
+    };
+    Said::new("message", INBOUND, Some(text))
+}
+
+fn is_about_consent(bot: &ChatbotEvent) -> bool {
+    matches!(bot.event_type, ChatbotEventType::ConsentGiven | ChatbotEventType::ConsentWithdrawn)
+}
+
+fn consent(state: &str, notice: &ConsentNotice) -> String {
+    format!("{state} for {}", notice.purpose.as_deref().unwrap_or("every purpose"))
+}
+
+fn status_text(status: &Status) -> String {
+    let codes: Vec<String> = status.codes.iter().map(u32::to_string).collect();
+    let state = status.state.as_str();
+    if codes.is_empty() { state.to_owned() } else { format!("{state} ({})", codes.join(", ")) }
+}
+
+fn ad(referral: &Referral) -> Option<String> {
+    let Referral { headline, source_id, source_url, ctwa_clid, .. } = referral;
+    [headline, source_id, source_url, ctwa_clid].into_iter().find_map(Clone::clone)
+}
+
+fn kinds() -> Object {
+    names(
+        "What happened",
+        [
+            "message",
+            "status",
+            "echo",
+            "call",
+            "touch",
+            "consent",
+            "identity",
+            "crm_write",
+            "conversion",
+            "outcome",
+        ],
+    )
+}
+
+fn directions() -> Object {
+    names("Who did it; null where neither side did", [Some("inbound"), Some("outbound"), None])
+}

@@ -1,0 +1,53 @@
+//! A database of every released schema opens with today's binary, and its leads are what they were.
+
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use wabridge::store::sqlite::{Signals, SqliteStore, rebuild};
+use wabridge::store::{Inbox, Leads, Ledger};
+
+fn stems(folder: &str, extension: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut stems: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|end| end == extension))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    stems.sort();
+    stems
+}
+
+fn copy_of(stem: &str, folder: &TempDir) -> PathBuf {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/store").join(format!("{stem}.db"));
+    let path = folder.path().join("store.db");
+    std::fs::copy(fixture, &path).unwrap();
+    path
+}
+
+#[test]
+fn every_migration_has_a_database_of_its_release() {
+    assert_eq!(stems("migrations/sqlite", "sql"), stems("fixtures/store", "db"));
+}
+
+#[test]
+fn a_store_of_every_released_schema_opens_and_its_leads_are_what_they_were() {
+    for stem in stems("fixtures/store", "db") {
+        let folder = TempDir::new().unwrap();
+        let path = copy_of(&stem, &folder);
+        let signals =
+            Signals { committed: Box::new(|| ()), disk_failed: Box::new(|error| panic!("{error}")) };
+        let store = SqliteStore::open(&path, signals).unwrap();
+        let books = store.books().unwrap();
+        assert!(books.balance(), "{stem}: {books:?}");
+        assert_eq!(store.backlog().unwrap().waiting, 0, "{stem}");
+        let mut names: Vec<String> = Vec::new();
+        for id in store.cluster_ids(0, 100).unwrap() {
+            let (cluster, _) = store.cluster(id).unwrap().unwrap();
+            let born = cluster.leads.iter().filter(|lead| lead.birth.is_some());
+            names.extend(born.filter_map(|lead| Some(lead.name.as_ref()?.value.clone())));
+        }
+        names.sort();
+        let all = ["Asha", "Bharat", "Chitra", "Deepak", "Esha", "Farhan", "Gita", "Hari", "Indira"];
+        assert_eq!(names, all.map(|name| format!("{name} Demo")), "{stem}");
+        assert_eq!(rebuild::verify(&path).unwrap().different, 0, "{stem}");
+    }
+}
