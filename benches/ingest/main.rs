@@ -1,7 +1,7 @@
 //! `make bench`: what a webhook costs, and how much of what the machine could do is reached.
 //!
-//! In: nothing to configure; letters of rungs as arguments measure those alone (`cargo bench --bench ingest
-//! -- b d`). Out: a table, and the same in `target/bench.json`. Read the ratios: rates are the machine's.
+//! In: nothing to configure; letters as arguments measure those parts alone (`cargo bench --bench ingest --
+//! b d`), `f` being the fixed rate and `p` the process. Out: a table, and the same in `target/bench.json`. Read the ratios: rates are the machine's.
 //!
 //! Every rung is served by the daemon's own listener (same workers, limits, keep-alive) in this process;
 //! the load comes from another (`load.rs`) over 64 connections kept alive, of requests signed beforehand,
@@ -48,19 +48,18 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--load") {
         return load::serve();
     }
-    let is_asked = |rung: &Rung| arguments.is_empty() || arguments.iter().any(|it| it == rung.letter());
-    let asked: Vec<Rung> = Rung::ALL.into_iter().filter(is_asked).collect();
+    let is_asked = |letter: &str| arguments.is_empty() || arguments.iter().any(|it| it == letter);
+    let asked: Vec<Rung> = Rung::ALL.into_iter().filter(|rung| is_asked(rung.letter())).collect();
     // Beside what cargo builds, and so on the disk that the project is on: not on a `/tmp` in memory.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let facts = machine::facts(folder);
     let mut load = Load::start();
     let runs = rounds(&asked, &mut load, folder);
-    let whole = arguments.is_empty();
-    let fixed = whole.then(|| {
+    let fixed = is_asked("f").then(|| {
         progress("a fixed rate");
         rungs::fixed_rate(RATE, RATE_LENGTH, &mut load, folder)
     });
-    let process = whole.then(|| {
+    let process = is_asked("p").then(|| {
         progress("the release binary");
         process::measure(&mut load, folder)
     });

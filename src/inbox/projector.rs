@@ -12,8 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Requests claimed at a time.
-const CLAIM: usize = 256;
+/// Requests claimed at a time: many slices' worth, since each claim ends with a slice that is cut short and
+/// pays its flush for less.
+const CLAIM: usize = 1024;
 /// It looks by itself this often, should a wake-up be missed or the store have been busy.
 const LOOK: Duration = Duration::from_secs(1);
 

@@ -82,7 +82,7 @@ pub trait Inbox: Send + Sync {
     /// Stores a request. When this resolves to `Ok`, it is committed and flushed.
     fn append(&self, request: Request) -> Later<Result<(), StoreError>>;
 
-    /// The oldest requests that are not settled, at most `limit`.
+    /// The oldest requests that are not settled, at most `limit`; fewer where they are large.
     ///
     /// # Errors
     /// When the store cannot be read.

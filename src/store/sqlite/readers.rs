@@ -14,6 +14,8 @@ use wabridge_model::cluster::Cluster;
 use wabridge_model::evidence::Evidence;
 use wabridge_model::id::{Identity, IdentityKind, LeadId};
 
+/// Bodies of one claim together, give or take the last: they are held in memory until they are settled.
+const CLAIM_BYTES: usize = 8 * 1024 * 1024;
 /// The most connections kept open between reads.
 const KEPT: usize = 4;
 
@@ -96,9 +98,14 @@ fn claimed(connection: &Connection, find: &str, value: i64) -> Result<Vec<Stored
     let doing = "claim requests";
     let mut statement = connection.prepare_cached(find).map_err(failed(doing))?;
     let mut rows = statement.query([value]).map_err(failed(doing))?;
-    let mut claimed = Vec::new();
+    let (mut claimed, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed(doing))? {
-        claimed.push(stored(row).map_err(failed(doing))?);
+        let one = stored(row).map_err(failed(doing))?;
+        bytes += one.request.body.len();
+        claimed.push(one);
+        if bytes >= CLAIM_BYTES {
+            break;
+        }
     }
     Ok(claimed)
 }
