@@ -82,155 +82,82 @@ fn wholes() -> Vec<Row> {
     ]
 }
 
-/// One list of messages each; `$` in what is expected stands for its path.
-fn lists() -> Vec<(&'static str, String, Vec<&'static str>)> {
-    let good = |message: String| format!("[{GOOD},{message}]");
-    let million = format!("[{}0]", "0,".repeat(999_999));
-    let mut rows = vec![
-        ("messages an object", r#"{"0":{}}"#.to_owned(), vec!["quarantined invalid_field $"]),
-        ("messages a text", r#""x""#.to_owned(), vec!["quarantined invalid_field $"]),
-        ("messages null", "null".to_owned(), vec!["skipped no_content"]),
-        ("messages none", "[]".to_owned(), vec!["skipped no_content"]),
-        (
-            "an item that is a text",
-            format!(r#"["x",{GOOD}]"#),
-            vec!["quarantined unexpected_shape $[0]", "applied"],
-        ),
-        (
-            "an item that is a list",
-            format!("[[],{GOOD}]"),
-            vec!["quarantined unexpected_shape $[0]", "applied"],
-        ),
-        (
-            "an item that is null",
-            format!("[null,{GOOD}]"),
-            vec!["quarantined unexpected_shape $[0]", "applied"],
-        ),
-        (
-            "an item of nothing",
-            format!("[{{}},{GOOD}]"),
-            vec!["quarantined missing_field $[0].id", "applied"],
-        ),
-        ("an item twice", format!("[{GOOD},{GOOD}]"), vec!["applied", "duplicate"]),
-        (
-            "an id twice in an item",
-            good(message(r#""id":"wamid.other""#)),
-            vec!["applied", "quarantined unexpected_shape $[1]"],
-        ),
-        ("an unknown field twice", good(message(r#""new":1,"new":2"#)), vec!["applied", "applied"]),
-        ("an unknown type", good(message("").replace("text", "hologram")), vec!["applied", "applied"]),
-        ("no type", good(message("").replace(r#","type":"text""#, "")), vec!["applied", "applied"]),
-        (
-            "a type that is no text",
-            good(message("").replace(r#""text""#, "{}")),
-            vec!["applied", "quarantined invalid_field $[1].type"],
-        ),
-        (
-            "unknown fields everywhere",
-            good(message(r#""new":{"a":[{"b":null}]},"text":{"body":"x","new":[]}"#)),
-            vec!["applied", "applied"],
-        ),
-        (
-            "half a surrogate pair",
-            good(message(r#""text":{"body":"\ud83d broken"}"#)),
-            vec!["applied", "applied"],
-        ),
-        ("NUL, escaped", good(message(r#""text":{"body":"a\u0000b"}"#)), vec!["applied", "applied"]),
-        (
-            "the sender a number",
-            good(message("").replace(r#""447700900101""#, "447700900101")),
-            vec!["applied", "applied"],
-        ),
-        (
-            "the sender a list",
-            good(message("").replace(r#""447700900101""#, "[1]")),
-            vec!["applied", "skipped no_identity"],
-        ),
-        (
-            "the sender no phone",
-            good(message("").replace("447700900101", "nobody")),
-            vec!["applied", "skipped no_identity"],
-        ),
-        (
-            "no sender",
-            good(message("").replace(r#""from":"447700900101","#, "")),
-            vec!["applied", "skipped no_identity"],
-        ),
-        (
-            "a text of 1 MB",
-            good(message(&format!(r#""text":{{"body":"{}"}}"#, "y".repeat(1_000_000)))),
-            vec!["applied", "applied"],
-        ),
-        (
-            "an id of 100 kB",
-            good(message("").replace("wamid.#", &"w".repeat(100_000))),
-            vec!["applied", "applied"],
-        ),
-        (
-            "a million numbers for a text",
-            good(message(&format!(r#""text":{{"body":{million}}}"#))),
-            vec!["applied", "quarantined invalid_field $[1].text.body"],
-        ),
-        (
-            "a million numbers for a name",
-            good(message(&format!(r#""from_user_id":{million}"#))),
-            vec!["applied", "applied"],
-        ),
-        ("a referral that is none", good(message(r#""referral":[1]"#)), vec!["applied", "applied"]),
-        ("a context that is none", good(message(r#""context":7"#)), vec!["applied", "applied"]),
+/// Lists that are none, and lists with items that are none; `$` in what is expected stands for the path.
+fn lists() -> Vec<(&'static str, String, Vec<String>)> {
+    let none = "quarantined unexpected_shape $[0]";
+    let rows: [(&str, String, &[&str]); 9] = [
+        ("messages an object", r#"{"0":{}}"#.to_owned(), &["quarantined invalid_field $"]),
+        ("messages a text", r#""x""#.to_owned(), &["quarantined invalid_field $"]),
+        ("messages null", "null".to_owned(), &["skipped no_content"]),
+        ("messages none", "[]".to_owned(), &["skipped no_content"]),
+        ("an item that is a text", format!(r#"["x",{GOOD}]"#), &[none, "applied"]),
+        ("an item that is a list", format!("[[],{GOOD}]"), &[none, "applied"]),
+        ("an item that is null", format!("[null,{GOOD}]"), &[none, "applied"]),
+        ("an item of nothing", format!("[{{}},{GOOD}]"), &["quarantined missing_field $[0].id", "applied"]),
+        ("an item twice", format!("[{GOOD},{GOOD}]"), &["applied", "duplicate"]),
     ];
-    for id in ["null", r#""""#, "[]", "{}", "true"] {
-        let fault = if matches!(id, "null" | r#""""#) { "missing_field" } else { "invalid_field" };
-        let fault = if fault == "missing_field" {
-            "quarantined missing_field $[1].id"
-        } else {
-            "quarantined invalid_field $[1].id"
-        };
-        rows.push((
-            "an id that is none",
-            good(message("").replace(r#""wamid.#""#, id)),
-            vec!["applied", fault],
-        ));
-    }
-    for time in [
-        "0",
-        "-1",
-        "1.5",
-        "1e400",
-        "99999999999999999999",
-        r#""soon""#,
-        r#""1795336200x""#,
-        r#"" ""#,
-        "[]",
-        "true",
+    let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+    rows.into_iter().map(|(name, list, expected)| (name, list, owned(expected))).collect()
+}
+
+/// An item behind a good one, and what becomes of it: odd ones that are kept, and those that are not.
+fn items() -> Vec<(&'static str, String, String)> {
+    let million = format!("[{}0]", "0,".repeat(999_999));
+    let plain = message("");
+    let changed = |from: &str, to: &str| {
+        assert!(plain.contains(from), "{from}");
+        plain.replace(from, to)
+    };
+    let invalid = |field: &str| format!("quarantined invalid_field $[1].{field}");
+    let (applied, nobody) = ("applied".to_owned(), "skipped no_identity".to_owned());
+    let twice = "quarantined unexpected_shape $[1]".to_owned();
+    let text = |json: &str| message(&format!(r#""text":{{"body":{json}}}"#));
+    vec![
+        ("an id twice", message(r#""id":"wamid.other""#), twice),
+        ("an unknown field twice", message(r#""new":1,"new":2"#), applied.clone()),
+        ("an unknown type", changed("text", "hologram"), applied.clone()),
+        ("no type", changed(r#","type":"text""#, ""), applied.clone()),
+        ("a type that is no text", changed(r#""text""#, "{}"), invalid("type")),
+        ("unknown fields", message(r#""new":{"a":[null]},"text":{"body":"x","new":[]}"#), applied.clone()),
+        ("half a surrogate pair", text(r#""\ud83d broken""#), applied.clone()),
+        ("NUL, escaped", text(r#""a\u0000b""#), applied.clone()),
+        ("the sender a number", changed(r#""447700900101""#, "447700900101"), applied.clone()),
+        ("the sender a list", changed(r#""447700900101""#, "[1]"), nobody.clone()),
+        ("the sender no phone", changed("447700900101", "nobody"), nobody.clone()),
+        ("no sender", changed(r#""from":"447700900101","#, ""), nobody),
+        ("a text of 1 MB", text(&format!(r#""{}""#, "y".repeat(1_000_000))), applied.clone()),
+        ("an id of 100 kB", changed("wamid.#", &"w".repeat(100_000)), applied.clone()),
+        ("a million numbers for a text", text(&million), invalid("text.body")),
+        ("a million numbers for an id", message(&format!(r#""from_user_id":{million}"#)), applied.clone()),
+        ("a referral that is none", message(r#""referral":[1]"#), applied.clone()),
+        ("a context that is none", message(r#""context":7"#), applied),
+    ]
+}
+
+/// As [`items`]: a wrong value in every place that must not have one.
+fn wrong_values() -> Vec<(&'static str, String, String)> {
+    let mut rows = Vec::new();
+    let fault = |fault: &str, field: &str| format!("quarantined {fault} $[1].{field}");
+    for (fields, value, reason) in [
+        (["id", "timestamp"], "null", "missing_field"),
+        (["id", "timestamp"], r#""""#, "missing_field"),
+        (["id", "timestamp"], "[]", "invalid_field"),
+        (["id", "timestamp"], "{}", "invalid_field"),
+        (["id", "timestamp"], "true", "invalid_field"),
     ] {
-        let stated = message("").replace(r#""1795336200""#, time);
-        rows.push((
-            "a time that is none",
-            good(stated),
-            vec!["applied", "quarantined invalid_field $[1].timestamp"],
-        ));
+        for (field, good) in fields.into_iter().zip([r#""wamid.#""#, r#""1795336200""#]) {
+            rows.push((field, message("").replace(good, value), fault(reason, field)));
+        }
     }
-    for time in ["null", r#""""#] {
-        let stated = message("").replace(r#""1795336200""#, time);
-        rows.push(("no time", good(stated), vec!["applied", "quarantined missing_field $[1].timestamp"]));
+    for time in ["0", "-1", "1.5", "1e400", "99999999999999999999", r#""soon""#, r#""1795336200x""#, r#"" ""#]
+    {
+        let item = message("").replace(r#""1795336200""#, time);
+        rows.push(("a time that is none", item, fault("invalid_field", "timestamp")));
     }
     for part in
         ["text", "image", "button", "interactive", "location", "contacts", "system", "reaction", "order"]
     {
-        let wrong = good(message(&format!(r#""{part}":7"#)));
-        let fault: &'static str = match part {
-            "text" => "quarantined invalid_field $[1].text",
-            "image" => "quarantined invalid_field $[1].image",
-            "button" => "quarantined invalid_field $[1].button",
-            "interactive" => "quarantined invalid_field $[1].interactive",
-            "location" => "quarantined invalid_field $[1].location",
-            "contacts" => "quarantined invalid_field $[1].contacts",
-            "system" => "quarantined invalid_field $[1].system",
-            "reaction" => "quarantined invalid_field $[1].reaction",
-            _ => "quarantined invalid_field $[1].order",
-        };
-        rows.push((part, wrong, vec!["applied", fault]));
+        rows.push((part, message(&format!(r#""{part}":7"#)), fault("invalid_field", part)));
     }
     rows
 }
@@ -264,9 +191,12 @@ fn neighbours() -> Vec<Row> {
 #[test]
 fn what_meta_would_never_send_is_kept_and_only_the_bad_item_is_quarantined() {
     let mut rows = wholes();
-    for (number, (name, list, expected)) in lists().into_iter().enumerate() {
+    let behind =
+        |(name, item, expected)| (name, format!("[{GOOD},{item}]"), vec!["applied".to_owned(), expected]);
+    let bodies = lists().into_iter().chain(items().into_iter().chain(wrong_values()).map(behind));
+    for (number, (name, list, expected)) in bodies.enumerate() {
         let path = "entry[0].changes[0].value.messages";
-        let expected: Vec<String> = expected.iter().map(|line| line.replace('$', path)).collect();
+        let expected = expected.iter().map(|line| line.replace('$', path)).collect();
         rows.push(Row { name: format!("{name} ({number})"), body: body(number, &list).into(), expected });
     }
     rows.extend(neighbours());
