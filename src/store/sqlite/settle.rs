@@ -132,9 +132,18 @@ fn settle(transaction: &Transaction<'_>, one: &Prepared, counts: &mut Counts) ->
             return whole_request_quarantined(transaction, one.id, reason, path, one.received_at, counts);
         }
     };
-    for (ordinal, item) in items.iter().enumerate() {
-        let ordinal = i64::try_from(ordinal).unwrap_or(i64::MAX);
-        let row = settle_item(transaction, one, item, ordinal, counts)?;
+    // In the order of evidence, so that many messages of one person are a step each and no fold anew.
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by_cached_key(|index| match &items[*index] {
+        Item::Event(event) => {
+            let at = event.occurred_at.map_or(one.received_at, |at| at.min(one.received_at));
+            Some((at, event.key.clone()))
+        }
+        Item::Skipped(_) | Item::Quarantined(_) => None,
+    });
+    for index in order {
+        let ordinal = i64::try_from(index).unwrap_or(i64::MAX);
+        let row = settle_item(transaction, one, &items[index], ordinal, counts)?;
         add_item(transaction, one.id, ordinal, &row, counts)?;
     }
     count(counts, "requests.projected", 1);
