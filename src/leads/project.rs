@@ -38,7 +38,7 @@ pub fn project(rows: &mut dyn Rows, report: Report) -> Result<Projected, StoreEr
     let id = report.event.key.event_id();
     let Some(mut row) = rows.event(id)? else {
         let evidence = Evidence::from(report);
-        let home = home(rows, &evidence)?;
+        let home = home(rows, &evidence, None)?;
         let event = rows.add_event(&evidence, home.as_ref().ok().map(|link| link.cluster))?;
         return apply(rows, event, &evidence, home);
     };
@@ -48,23 +48,39 @@ pub fn project(rows: &mut dyn Rows, report: Report) -> Result<Projected, StoreEr
     }
     rows.set_evidence(row.id, &row.evidence)?;
     debug_assert!(row.evidence.position() <= before, "a further report never moves evidence forward");
-    place(rows, row.id, &row.evidence)
+    // A weightier report may name somebody else. The event then leaves a person behind who must be folded
+    // without it, so where it was and where it belongs become one cluster.
+    let home = home(rows, &row.evidence, row.cluster)?;
+    file(rows, row.id, &row.evidence, home)
 }
 
-/// Puts an event, new or changed, into its cluster and updates that cluster's state.
+/// Puts an event that is in no cluster into its own and updates that cluster's state.
 ///
 /// # Errors
 /// When the rows cannot be read or written.
 pub fn place(rows: &mut dyn Rows, event: i64, evidence: &Evidence) -> Result<Projected, StoreError> {
-    let home = home(rows, evidence)?;
+    let home = home(rows, evidence, None)?;
+    file(rows, event, evidence, home)
+}
+
+fn file(
+    rows: &mut dyn Rows,
+    event: i64,
+    evidence: &Evidence,
+    home: Result<Link, Outcome>,
+) -> Result<Projected, StoreError> {
     if let Ok(link) = &home {
         rows.set_cluster(event, link.cluster)?;
     }
     apply(rows, event, evidence, home)
 }
 
-/// The cluster an event belongs to, or what becomes of an event without one.
-fn home(rows: &mut dyn Rows, evidence: &Evidence) -> Result<Result<Link, Outcome>, StoreError> {
+/// The cluster an event belongs to, or what becomes of an event without one. `was` is the cluster it is in.
+fn home(
+    rows: &mut dyn Rows,
+    evidence: &Evidence,
+    was: Option<i64>,
+) -> Result<Result<Link, Outcome>, StoreError> {
     let merged = evidence.merged();
     if matches!(merged.fact, Fact::Account { .. }) {
         return Ok(Err(Outcome::Applied));
@@ -73,7 +89,7 @@ fn home(rows: &mut dyn Rows, evidence: &Evidence) -> Result<Result<Link, Outcome
     if ties.identities.is_empty() && ties.leans_on.is_empty() {
         return Ok(Err(Outcome::NoIdentity));
     }
-    link(rows, &ties, &evidence.position()).map(Ok)
+    link(rows, &ties, &evidence.position(), was).map(Ok)
 }
 
 /// Updates the state of an event's cluster.
@@ -134,8 +150,8 @@ struct Link {
 }
 
 /// Finds the cluster of all names of an event, joining clusters where it ties them together.
-fn link(rows: &mut dyn Rows, ties: &Ties, position: &Position) -> Result<Link, StoreError> {
-    let mut clusters = Vec::new();
+fn link(rows: &mut dyn Rows, ties: &Ties, position: &Position, was: Option<i64>) -> Result<Link, StoreError> {
+    let mut clusters = Vec::from_iter(was);
     let mut unknown = Vec::new();
     for identity in &ties.identities {
         match rows.name(identity)? {

@@ -3,7 +3,7 @@
 //! In: each connection as it is made, and when it is answering. Out: counts, and an end to whoever holds a
 //! connection without asking anything. The server times the first head of a connection alone, and neither
 //! later heads, nor what is sent after an answer, nor answers that nobody takes: a byte now and then would
-//! hold a connection for ever, and there is a limit to their number.
+//! hold a connection for ever, and there is a limit to their number. Each costs a second file descriptor.
 
 use crate::telemetry::metrics::Metrics;
 use actix_web::HttpRequest;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// The connections of a listener.
 pub struct Connections {
     metrics: Arc<Metrics>,
-    /// How long one may be kept without an answer in the making.
+    /// How long one may be kept without a new request, and how long an answer may be in the making.
     patience: Duration,
     open: Mutex<(u64, HashMap<u64, Open>)>,
 }
@@ -29,8 +29,8 @@ pub struct Connections {
 struct Open {
     /// A second handle, since the first belongs to the server. None when there was none left to have.
     socket: Option<std::net::TcpStream>,
-    /// Since when nothing is being answered.
-    waiting: Option<Instant>,
+    /// When it was made, or an answer was last begun or ended.
+    since: Instant,
     /// Whether it ever carried a request.
     heard: bool,
 }
@@ -45,7 +45,7 @@ struct Guard {
 pub(super) struct Answering(Rc<Guard>);
 
 impl Connections {
-    /// Watches connections; each may be kept this long without an answer in the making.
+    /// Watches connections; each may be kept this long without a new request.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, patience: Duration) -> Arc<Connections> {
         Arc::new(Connections { metrics, patience, open: Mutex::default() })
@@ -58,7 +58,7 @@ impl Connections {
             connections.metrics.connected();
             let stream = stream.downcast_ref::<TcpStream>();
             let socket = stream.and_then(|stream| stream.as_fd().try_clone_to_owned().ok());
-            let open = Open { socket: socket.map(Into::into), waiting: Some(Instant::now()), heard: false };
+            let open = Open { socket: socket.map(Into::into), since: Instant::now(), heard: false };
             let mut all = connections.lock();
             all.0 += 1;
             let id = all.0;
@@ -74,8 +74,7 @@ impl Connections {
         loop {
             ticks.tick().await;
             for open in self.lock().1.values() {
-                let overdue = open.waiting.is_some_and(|since| since.elapsed() > self.patience);
-                if let (true, Some(socket)) = (overdue, &open.socket) {
+                if let (true, Some(socket)) = (open.since.elapsed() > self.patience, &open.socket) {
                     // One that is closed already needs no closing.
                     let _ = socket.shutdown(Shutdown::Both);
                 }
@@ -99,7 +98,7 @@ impl Drop for Guard {
 pub(super) fn answering(request: &HttpRequest) -> Option<Answering> {
     let guard = Rc::clone(request.conn_data::<Rc<Guard>>()?);
     if let Some(open) = guard.connections.lock().1.get_mut(&guard.id) {
-        open.waiting = None;
+        open.since = Instant::now();
         open.heard = true;
     }
     Some(Answering(guard))
@@ -108,7 +107,7 @@ pub(super) fn answering(request: &HttpRequest) -> Option<Answering> {
 impl Drop for Answering {
     fn drop(&mut self) {
         if let Some(open) = self.0.connections.lock().1.get_mut(&self.0.id) {
-            open.waiting = Some(Instant::now());
+            open.since = Instant::now();
         }
     }
 }

@@ -335,6 +335,22 @@ fn a_kept_connection_cannot_be_held_by_a_byte_now_and_then() {
 }
 
 #[test]
+fn a_request_that_never_ends_is_ended_with_its_connection_where_its_route_sets_no_time() {
+    let short = Duration::from_millis(600);
+    let limits = Limits { head_time: short, idle_time: short, body_time: Duration::from_secs(600) };
+    let running = Running::start_with(limits, |_| {});
+    let mut wire = running.connect();
+    wire.send(&framed("Content-Length: 1000000", b"{"));
+    let started = Instant::now();
+    while wire.is_silent_for(Duration::from_millis(50)) {
+        wire.send(b" ");
+        assert!(started.elapsed() < Duration::from_secs(10), "held");
+    }
+    assert!(wire.answer().is_none());
+    assert_eq!(running.stored(), 0);
+}
+
+#[test]
 fn a_sender_that_goes_away_before_the_end_of_its_body_leaves_nothing() {
     let running = Running::start();
     let whole = running.signed("main", &messages(1, "cut off"));

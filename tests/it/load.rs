@@ -56,28 +56,26 @@ impl Parts {
     }
 }
 
-/// Delivers both parts to a daemon of its own, in the order and as often as `order` says, over so many
-/// connections.
-fn run(parts: &Parts, orders: [Vec<&Request>; 2], connections: usize) -> (Books, Outcome) {
+/// Delivers both parts to a daemon of its own, in these orders; `inspect` sees the store it leaves.
+fn run(parts: &Parts, orders: [Vec<&Request>; 2], inspect: impl FnOnce(&Path)) -> (Books, Outcome) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wabridge.db");
     let clock = Arc::new(SetClock::at(parts.first_at));
     let daemon = Daemon::start(config(&path), Arc::clone(&clock) as _).unwrap();
     let [first, second] = orders;
-    deliver(daemon.address, &first, connections);
+    deliver(daemon.address, &first);
     clock.pass(parts.gap);
-    deliver(daemon.address, &second, connections);
+    deliver(daemon.address, &second);
     until("everything is projected", || (daemon.store.backlog().unwrap().waiting == 0).then_some(()));
     let books = daemon.store.books().unwrap();
     let outcome = outcome(&*daemon.store, &path);
     daemon.stop();
-    let verified = rebuild::verify(&path).unwrap();
-    assert_eq!((verified.different, verified.rebuilt.events), (0, outcome.events.len() as u64));
+    inspect(&path);
     (books, outcome)
 }
 
 /// Posts requests in their order, each on whichever connection is free. All are answered when it returns.
-fn deliver(address: SocketAddr, requests: &[&Request], connections: usize) {
+fn deliver(address: SocketAddr, requests: &[&Request]) {
     let next = AtomicUsize::new(0);
     let post = || {
         let mut client = Client::connect(address).unwrap();
@@ -85,7 +83,7 @@ fn deliver(address: SocketAddr, requests: &[&Request], connections: usize) {
             assert_eq!(client.send(&request.bytes).unwrap().0, 200);
         }
     };
-    std::thread::scope(|scope| (0..connections).for_each(|_| drop(scope.spawn(post))));
+    std::thread::scope(|scope| (0..CONNECTIONS).for_each(|_| drop(scope.spawn(post))));
 }
 
 fn outcome(store: &dyn Store, path: &Path) -> Outcome {
@@ -104,14 +102,21 @@ fn outcome(store: &dyn Store, path: &Path) -> Outcome {
     Outcome { leads, touches, events }
 }
 
-/// Five deliveries of each request, shuffled. Of the first part, two come with the second.
-fn five_times<'a>(parts: &'a Parts, random: &mut Random) -> [Vec<&'a Request>; 2] {
-    let mut first: Vec<_> = (0..3).flat_map(|_| &parts.first).collect();
+/// One delivery of each request, in the order of the provider's times.
+fn once(parts: &Parts) -> [Vec<&Request>; 2] {
+    [parts.first.iter().collect(), parts.second.iter().collect()]
+}
+
+/// Five deliveries of each request. Of the first part, two come with the second.
+fn five_times(parts: &Parts) -> [Vec<&Request>; 2] {
+    let first = (0..3).flat_map(|_| &parts.first).collect();
     let late = (0..2).flat_map(|_| &parts.first);
-    let mut second: Vec<_> = (0..5).flat_map(|_| &parts.second).chain(late).collect();
-    random.shuffle(&mut first);
-    random.shuffle(&mut second);
-    [first, second]
+    [first, (0..5).flat_map(|_| &parts.second).chain(late).collect()]
+}
+
+fn shuffled<'a>(mut orders: [Vec<&'a Request>; 2], random: &mut Random) -> [Vec<&'a Request>; 2] {
+    orders.iter_mut().for_each(|order| random.shuffle(order));
+    orders
 }
 
 fn assert_each_once(books: &Books, outcome: &Outcome, distinct: u64, deliveries: u64) {
@@ -130,14 +135,18 @@ fn assert_each_once(books: &Books, outcome: &Outcome, distinct: u64, deliveries:
 fn load_dedupe_five_shuffled_deliveries_of_each_request_give_every_event_once_and_the_same_leads() {
     let parts = Parts::new();
     let mut random = Random::new();
-    let in_order = [parts.first.iter().collect(), parts.second.iter().collect()];
-    let (books, once) = run(&parts, in_order, 1);
-    assert_each_once(&books, &once, parts.items(), 1);
-    for _ in 0..2 {
-        let (books, shuffled) = run(&parts, five_times(&parts, &mut random), CONNECTIONS);
-        assert_each_once(&books, &shuffled, parts.items(), 5);
-        assert_same(&once, &shuffled);
-    }
+    let (books, in_order) = run(&parts, once(&parts), |_| ());
+    assert_each_once(&books, &in_order, parts.items(), 1);
+    let rebuilt = |path: &Path| {
+        let verified = rebuild::verify(path).unwrap();
+        assert_eq!((verified.different, verified.rebuilt.events), (0, parts.items()));
+    };
+    let (books, five_times) = run(&parts, shuffled(five_times(&parts), &mut random), rebuilt);
+    assert_each_once(&books, &five_times, parts.items(), 5);
+    assert_same(&in_order, &five_times);
+    let (books, other_order) = run(&parts, shuffled(once(&parts), &mut random), |_| ());
+    assert_each_once(&books, &other_order, parts.items(), 1);
+    assert_same(&in_order, &other_order);
 }
 
 /// As `assert_eq!`, showing only the first difference.

@@ -208,6 +208,8 @@ fn requests() -> Vec<(&'static str, u16, Vec<u8>)> {
         get(&format!("/hooks/main?hub.mode=subscribe&hub.verify_token={token}&hub.challenge=CanaryQuery"))
     };
     let header = |name: &str, value: String| [(name.to_owned(), value)];
+    let bearer = header("Authorization", "Bearer wab_CanaryBearer".to_owned());
+    let asked = |target: &str| request("GET", target, &bearer, b"");
     let post = |name: &str, value: String| request("POST", "/hooks/main", &header(name, value), &good);
     vec![
         ("a message", 200, signer.signed("main", &good)),
@@ -237,16 +239,9 @@ fn requests() -> Vec<(&'static str, u16, Vec<u8>)> {
         ("an unknown channel", 404, get("/hooks/CanaryPath?CanaryQuery")),
         ("an unknown path", 404, get("/CanaryPath/447700900177?CanaryQuery")),
         ("another method", 405, request("PATCH", "/hooks/main?CanaryQuery", &[], &good)),
-        (
-            "the API",
-            404,
-            request(
-                "GET",
-                "/v1/CanaryPath?phone=447700900177",
-                &header("Authorization", "Bearer wab_CanaryBearer".to_owned()),
-                b"",
-            ),
-        ),
+        ("a token that is none", 401, asked("/v1/window?phone=447700900177&business=CanaryQuery")),
+        ("a token that is none, for a lead", 401, asked("/v1/leads/447700900177?CanaryQuery")),
+        ("an unknown path of the API", 404, asked("/v1/CanaryPath?phone=447700900177")),
     ]
 }
 

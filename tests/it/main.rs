@@ -1,6 +1,7 @@
 //! The one integration binary: linking the daemon again for every file would cost more than running them.
 //!
-//! Test names that begin with `crash_` or `load_` are run a few at a time (`.config/nextest.toml`).
+//! Test names that begin with `crash_`, `durable_`, `load_` or `release_` run one at a time
+//! (`.config/nextest.toml`).
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
 
@@ -18,6 +19,7 @@ mod metrics;
 mod poison;
 mod projection;
 mod read_commands;
+mod release;
 mod serve;
 mod sign;
 mod supply;

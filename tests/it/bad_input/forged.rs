@@ -6,12 +6,15 @@ use sha2::{Digest, Sha256};
 
 type Headers = Vec<(String, String)>;
 
+/// Changes the headers, the body or the target.
+type Forge = Box<dyn Fn(&mut Headers, &mut Vec<u8>, &mut String)>;
+
 /// A forgery: what is changed of a proven request.
 struct Forgery {
     name: &'static str,
     channel: &'static str,
     reason: &'static str,
-    forge: Box<dyn Fn(&mut Headers, &mut Vec<u8>, &mut String)>,
+    forge: Forge,
 }
 
 fn forgery(

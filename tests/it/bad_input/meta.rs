@@ -1,6 +1,7 @@
 //! What Meta would never send, signed as Meta signs.
 
 use super::{Row, check, row};
+use crate::support::socket::Running;
 use serde_json::json;
 
 /// A body with one change of `messages`, whose list is as given; `#` in it stands for the row's number.
@@ -276,4 +277,24 @@ fn what_meta_would_never_send_is_kept_and_only_the_bad_item_is_quarantined() {
     rows.push(Row { name: "10,000 items".to_owned(), body: body(0, &numbers(10_000)).into(), expected });
     assert!(rows.len() > 60, "{}", rows.len());
     check("main", "meta", rows);
+}
+
+#[test]
+fn a_message_that_is_reported_again_with_another_sender_stays_one_and_rebuilds_to_the_same() {
+    for senders in [["447700900101", "447700900102"], ["447700900102", "447700900101"]] {
+        let running = Running::start();
+        for sender in senders {
+            let ad = r#""referral":{"source_type":"ad","source_id":"120200000000000001","ctwa_clid":"AR1"}"#;
+            let list = format!("[{}]", message(ad).replace("447700900101", sender));
+            assert_eq!(running.ask(&running.signed("main", body(0, &list).as_bytes())).status, 200);
+            // Between the two, somebody else writes with the number of the second.
+            let good = body(1, &format!("[{GOOD}]"));
+            assert_eq!(running.ask(&running.signed("main", good.as_bytes())).status, 200);
+            running.settled();
+        }
+        let books = running.settled();
+        assert!(books.balance(), "{books:?}");
+        assert_eq!(books.items.keys().filter(|name| name.starts_with("quarantined")).count(), 0, "{books:?}");
+        assert_eq!(running.different_when_rebuilt(), 0, "{senders:?}");
+    }
 }

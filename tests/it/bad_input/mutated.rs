@@ -196,6 +196,7 @@ fn a_signed_body_of_any_content_is_acknowledged_and_accounted_for_and_never_make
     assert!(books.items["applied"] > 100 && books.requests["quarantined"] > 20, "{books:?}");
     let faults = ours(&running);
     assert!(faults.is_empty(), "faults of ours, not of the body:\n{}", faults.join("\n"));
+    assert_eq!(running.different_when_rebuilt(), 0, "people depend on the set of what came in alone");
 }
 
 /// Requests that are quarantined for a reason that no body should be able to give.

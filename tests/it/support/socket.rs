@@ -15,6 +15,7 @@ use wabridge::clock::SetClock;
 use wabridge::config::{Channel, Channels, Config, SecretReference};
 use wabridge::runtime::Daemon;
 use wabridge::store::Books;
+use wabridge::store::sqlite::rebuild;
 use wabridge::web::Limits;
 use wabridge_model::Phone;
 use wabridge_providers::registry::PROVIDERS;
@@ -149,6 +150,11 @@ impl Running {
 
     pub(crate) fn stored(&self) -> u64 {
         self.daemon.as_ref().unwrap().store.books().unwrap().requests["stored"]
+    }
+
+    /// Folds everything anew beside the daemon: how many people come out otherwise than they are.
+    pub(crate) fn different_when_rebuilt(&self) -> u64 {
+        rebuild::verify(&self.folder.path().join("wabridge.db")).unwrap().different
     }
 
     /// The database, to read.

@@ -43,8 +43,7 @@ impl Contents {
     /// The texts that a query gives.
     pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
         let mut statement = self.connection.prepare(sql).unwrap();
-        let texts = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        texts
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 
     /// Asserts what must hold of any store at rest: whole, balanced, and the books true to the rows.

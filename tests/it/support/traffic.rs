@@ -1,8 +1,8 @@
 //! Traffic of all three sources: ten thousand requests about a thousand people.
 //!
 //! People write and answer through Meta and Twilio, come from ads, change their numbers, and talk to a
-//! chatbot that learns who they are in the middle of a conversation, or never. Provider times run over
-//! two days, so that shuffling puts most evidence out of order.
+//! chatbot that learns who they are in the middle of a conversation, or never. Provider times follow the
+//! order of the requests: delivered so, most evidence is the newest; shuffled, most is not.
 
 use super::client::{META_SECRET, Signer, channel, meta_body, text};
 use jiff::{SignedDuration, Timestamp};
@@ -55,9 +55,10 @@ fn person(number: usize) -> String {
     format!("447700900{:03}", number.wrapping_mul(7919) / 20 % PEOPLE)
 }
 
-/// Up to two days before, in no order.
+/// In the order of the numbers, over the two days before. Twilio says no time: its messages count as of
+/// their receipt, after all of these.
 fn second(number: usize, at: Timestamp) -> i64 {
-    at.as_second() - (number.wrapping_mul(48_271) % 172_800) as i64
+    at.as_second() - 172_800 + number as i64 * 17
 }
 
 fn messages(number: usize, at: Timestamp) -> Vec<u8> {
@@ -89,7 +90,7 @@ fn advert(number: usize, at: Timestamp) -> Vec<u8> {
         "source_url": "https://fb.example.com/ad", "source_type": "ad", "source_id": format!("12020{}", number % 9),
         "headline": "Autumn sale"
     });
-    if number % 3 > 0 {
+    if !number.is_multiple_of(3) {
         message["referral"]["ctwa_clid"] = json!(format!("click-{}", number / 40));
     }
     meta_body(json!({"messages": [message]}))
@@ -142,9 +143,13 @@ fn twilio_status(number: usize) -> String {
 fn chatbot(number: usize, at: Timestamp) -> Vec<u8> {
     let conversation = number / 40;
     let visitor = match number % 40 {
-        17 if conversation % 4 > 0 => json!({"phone": format!("+{}", person(number)), "name": "A Visitor"}),
-        38 if conversation % 5 == 0 => json!({"phone": format!("+{}", person(number))}),
-        18 if conversation % 3 == 0 => json!({"email": format!("visitor{}@example.com", conversation % 100)}),
+        17 if !conversation.is_multiple_of(4) => {
+            json!({"phone": format!("+{}", person(number)), "name": "A Visitor"})
+        }
+        38 if conversation.is_multiple_of(5) => json!({"phone": format!("+{}", person(number))}),
+        18 if conversation.is_multiple_of(3) => {
+            json!({"email": format!("visitor{}@example.com", conversation % 100)})
+        }
         _ => Value::Null,
     };
     let occurred_at = at - SignedDuration::from_secs(at.as_second() - second(number, at));
