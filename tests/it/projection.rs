@@ -54,6 +54,27 @@ fn project(store: &SqliteStore, reports: &[Report]) {
     assert_eq!(store.settle(prepared.collect()).unwrap(), reports.len());
 }
 
+#[test]
+fn a_claim_of_large_requests_is_a_small_one() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder.path().join("wabridge.db"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..4 {
+        let request = Request {
+            received_at: jiff::Timestamp::UNIX_EPOCH,
+            channel: "main".to_owned(),
+            proof: wabridge_providers::Proof::Signed,
+            secret_index: 0,
+            query: String::new(),
+            headers: Vec::new(),
+            body: vec![b' '; 4 * 1024 * 1024],
+        };
+        runtime.block_on(store.append(request)).unwrap();
+    }
+    let claimed: Vec<i64> = store.claim(1000).unwrap().iter().map(|stored| stored.id).collect();
+    assert_eq!(claimed, [1, 2], "the oldest, up to 8 MiB of them");
+}
+
 /// Every person's state as JSON, sorted: without cluster rows and ids, which depend on arrival.
 fn people(store: &SqliteStore) -> Vec<String> {
     let mut people = Vec::new();
