@@ -77,12 +77,13 @@ const THROUGH: &str = "SELECT value FROM meta WHERE name = 'projected_through'";
 const ASIDE: &str = "SELECT count(*) FROM crashes
                      WHERE request <= (SELECT value FROM meta WHERE name = 'projected_through')";
 
+/// The CROSS is for SQLite, which would otherwise read all requests to find the few that are suspects.
+const SUSPECT: &str = "SELECT id, received_at, channel, proof, secret_index, query, headers, body, count >= 2
+     FROM crashes CROSS JOIN requests ON id = request WHERE count >= ? ORDER BY request LIMIT 1";
+
 /// The oldest request that was in hand at this many crashes or more, by itself.
 pub(super) fn claim_suspect(connection: &Connection, crashes: u32) -> Result<Vec<Stored>, StoreError> {
-    const FIND: &str =
-        "SELECT id, received_at, channel, proof, secret_index, query, headers, body, count >= 2
-         FROM crashes JOIN requests ON id = request WHERE count >= ? ORDER BY id LIMIT 1";
-    claimed(connection, FIND, i64::from(crashes))
+    claimed(connection, SUSPECT, i64::from(crashes))
 }
 
 /// The oldest requests that wait and are no suspects.
@@ -299,4 +300,22 @@ pub(super) fn events_after(
         .map_err(failed(doing))?;
     let rows = statement.query_map(params![after, limit], event_row).map_err(failed(doing))?;
     rows.map(|row| parse_event_row(row.map_err(failed(doing))?).map(|row| (row.id, row.evidence))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_for_suspects_reads_no_request_that_is_none() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("store.db");
+        SqliteStore::prepare(&path).unwrap();
+        let connection = super::super::open_file(&path).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {SUSPECT}")).unwrap();
+        let plan = statement.query_map([1], |row| row.get::<_, String>(3)).unwrap();
+        let plan: Vec<String> = plan.map(Result::unwrap).collect();
+        assert!(plan.iter().any(|step| step.starts_with("SEARCH requests")), "{plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN requests")), "{plan:?}");
+    }
 }
