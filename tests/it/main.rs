@@ -18,6 +18,7 @@ mod logs;
 mod metrics;
 mod poison;
 mod projection;
+mod queue;
 mod read_commands;
 mod release;
 mod serve;
