@@ -11,6 +11,7 @@ mod check;
 mod command;
 mod config;
 mod crash;
+mod demo;
 mod durable;
 mod limits;
 mod load;
