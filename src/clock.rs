@@ -103,7 +103,8 @@ impl ClockWatch {
         ClockWatch(Mutex::new(Seen { wall: clock.now(), elapsed: clock.elapsed(), stepped_at: None }))
     }
 
-    /// Looks at the clock; says whether it is unsure. Called on every verdict, and by a timer.
+    /// Looks at the clock; says whether it is unsure. Called for every verdict and every look at the metrics:
+    /// a step in between is noticed then, and the minute of doubt counts from there.
     pub fn is_unsure(&self, clock: &dyn Clock) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (wall, elapsed) = (clock.now(), clock.elapsed());
