@@ -163,6 +163,8 @@ fn write(connection: &mut Connection, appends: Vec<Append>, signals: &Signals) -
         appends.into_iter().map(|append| (append.request, append.done)).unzip();
     if fault::planted("ack_before_commit", &[]) {
         answers.into_iter().for_each(|done| drop(done.send(Ok(()))));
+        // As on a disk that takes its time, so that a few kills are enough to show the loss.
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
         let _ = insert(connection, &requests);
         (signals.committed)();
         return false;
