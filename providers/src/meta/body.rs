@@ -192,7 +192,6 @@ mod tests {
     use super::*;
     use crate::provider::Secrets;
     use std::collections::BTreeMap;
-    use std::time::{Duration, Instant};
     use wabridge_model::Country;
     use wabridge_model::event::Fact;
 
@@ -261,10 +260,7 @@ mod tests {
             contacts.join(","),
             messages.join(",")
         );
-        let started = Instant::now();
         let items = items(body.as_bytes(), &account()).unwrap();
-        // Generous for a debug build on a busy machine; a walk per message would be far beyond it.
-        assert!(started.elapsed() < Duration::from_secs(2));
         assert_eq!(items.len(), 1000);
         for (item, n) in items.iter().zip((0..1000).rev()) {
             let Item::Event(event) = item else { panic!("{item:?}") };
