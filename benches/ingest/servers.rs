@@ -115,8 +115,13 @@ async fn understand(
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
-    let inbound =
-        Inbound { query: request.query_string(), headers: &headers, body: &body, received_at: clock.now() };
+    let inbound = Inbound {
+        query: request.query_string(),
+        headers: &headers,
+        body: &body,
+        received_at: clock.now(),
+        path_token: None,
+    };
     let Ok(verified) = endpoint.provider.verify(inbound, &endpoint.account) else {
         return HttpResponse::Unauthorized().finish();
     };

@@ -135,11 +135,14 @@ pub struct Attribution {
 impl Attribution {
     /// Records what a message says of its ad; `touch` makes the touch when there is one to keep.
     pub fn record(&mut self, report: &ReferralReport, touch: impl FnOnce(Referral) -> Touch) {
-        self.would_be_reported |= *report != ReferralReport::Unreported;
+        match report {
+            ReferralReport::Unreported | ReferralReport::UnreportedByVersion => return,
+            _ => self.would_be_reported = true,
+        }
         match report {
             ReferralReport::Present(referral) => self.add(touch((**referral).clone())),
             ReferralReport::Malformed => self.add(touch(Referral::default())),
-            ReferralReport::Absent | ReferralReport::Unreported => {}
+            _ => {}
         }
     }
 

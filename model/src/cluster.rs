@@ -165,7 +165,7 @@ impl Cluster {
         let at = evidence.effective_at();
         let ties = ties(event);
         let owner = match &event.fact {
-            Fact::Account { .. } => None,
+            Fact::Account(_) => None,
             Fact::IdentityChange(change) => self.change(event, change, at, moves),
             _ if ties.identities.is_empty() => self.lean(&ties, event, at, claims, moves),
             _ => self.resolve(&ties.identities, at, moves),

@@ -105,11 +105,31 @@ pub enum Fact {
     Call(Call),
     /// Our own event format, from a chatbot or a form.
     Chatbot(Box<ChatbotEvent>),
-    /// About the account, its templates or its quality, or an import (history, contact sync): no lead.
-    Account {
-        /// The provider's name of the field. The value stays in the stored request.
-        field: String,
+    /// The business's address book names the customer, or no longer does. It only enriches.
+    Contact {
+        /// Taken out of the book.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        removed: bool,
     },
+    /// About the account, its templates or its quality: no lead.
+    Account(AccountNotice),
+}
+
+/// What a provider says of the account. The whole value stays in the stored request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountNotice {
+    /// The provider's name of the field, such as `message_template_status_update`.
+    pub field: String,
+    /// What it is about: a template's name, a number as displayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// What it says: `APPROVED`, `PAUSED`, `FLAGGED`, `TIER_10K`, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Why, in the provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Something the customer sent.
@@ -125,6 +145,9 @@ pub struct Message {
     /// Sent into a group: it creates no lead and opens no window.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub group: bool,
+    /// Read from an import of older messages: it creates no lead and opens no window.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history: bool,
     /// What the provider says about the ad behind it.
     #[serde(default, skip_serializing_if = "ReferralReport::is_absent")]
     pub referral: ReferralReport,
@@ -137,8 +160,10 @@ pub enum ReferralReport {
     /// The provider reports ads, and there was none.
     #[default]
     Absent,
-    /// The provider, or this version of its format, cannot say.
+    /// The provider cannot say.
     Unreported,
+    /// This version of its format cannot say; another one of the same provider's can.
+    UnreportedByVersion,
     /// A referral was there but could not be read.
     Malformed,
     /// An ad or a post.
@@ -178,6 +203,9 @@ pub struct Referral {
     /// `image`, `video`, or a later word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
+    /// The provider never passes click ids on, so that a missing one says nothing of the ad.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub click_id_stripped: bool,
 }
 
 impl Referral {
@@ -197,6 +225,7 @@ impl Referral {
                 gap.clone_from(value);
             }
         }
+        self.click_id_stripped &= other.click_id_stripped;
     }
 }
 
@@ -295,6 +324,9 @@ pub struct Echo {
     /// What a person would read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Read from an import of older messages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history: bool,
 }
 
 open_names! {
@@ -331,10 +363,17 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether the provider refused free text because the window was closed: Meta 131047, Twilio 63016.
+    /// Whether the provider refused free text because the window was closed: Meta 131047, Twilio 63016,
+    /// 470 of the older API.
     #[must_use]
     pub fn says_window_closed(&self) -> bool {
-        self.codes.iter().any(|code| matches!(code, 131_047 | 63_016))
+        self.codes.iter().any(|code| matches!(code, 131_047 | 63_016 | 470))
+    }
+
+    /// Whether the provider refused because the person stopped marketing: Meta 131050.
+    #[must_use]
+    pub fn says_marketing_stopped(&self) -> bool {
+        self.codes.contains(&131_050)
     }
 }
 
@@ -356,10 +395,17 @@ pub struct IdentityChange {
 /// The customer's choice about a category of messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preference {
-    /// The category, `marketing_messages` so far.
+    /// The category: [`Preference::MARKETING`], [`Preference::ALL`], or a later word of Meta's.
     pub category: String,
     /// What they chose.
     pub choice: Choice,
+}
+
+impl Preference {
+    /// Meta's name for marketing messages.
+    pub const MARKETING: &'static str = "marketing_messages";
+    /// Our name for all contact: a provider's opt-out that names no category.
+    pub const ALL: &'static str = "all_messages";
 }
 
 open_names! {

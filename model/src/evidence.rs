@@ -187,8 +187,9 @@ fn fill_fact(fact: &mut Fact, other: &Fact) {
 fn rank(report: &ReferralReport) -> u8 {
     match report {
         ReferralReport::Unreported => 0,
-        ReferralReport::Absent => 1,
-        ReferralReport::Malformed => 2,
-        ReferralReport::Present(_) => 3,
+        ReferralReport::UnreportedByVersion => 1,
+        ReferralReport::Absent => 2,
+        ReferralReport::Malformed => 3,
+        ReferralReport::Present(_) => 4,
     }
 }

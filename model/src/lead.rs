@@ -217,7 +217,8 @@ impl Lead {
             | Fact::Preference(_)
             | Fact::IdentityChange(_)
             | Fact::System { .. }
-            | Fact::Account { .. } => {}
+            | Fact::Contact { .. }
+            | Fact::Account(_) => {}
         }
         if let Some(name) = &event.person.name {
             self.name = Some(Dated { at, value: name.clone() });

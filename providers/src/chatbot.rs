@@ -9,10 +9,8 @@
 //! `phone` that is stated and cannot be read is a fault, since a lead keyed on less than was stated would
 //! be another lead; a number in `deal.amount` keeps its digits, and an exponent is written out.
 
-use crate::provider::{
-    About, Account, Inbound, Item, Malformed, Provider, Rejection, Signed, Unsignable, Verified,
-};
-use crate::signature::{self, Scheme};
+use crate::provider::{About, Account, Item, Malformed, Passed, Passes, Provider, Verified};
+use crate::signature::Scheme;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -39,7 +37,20 @@ static ABOUT: About = About {
     scheme: Scheme::StandardWebhooks,
     proof_headers: &["webhook-id", "webhook-timestamp", "webhook-signature"],
     documentation: "docs/chatbot-event.schema.json",
-    reports_ads: false,
+    passes: Passes {
+        phone: Passed::If("as the visitor typed it"),
+        bsuid: Passed::If("where the bot knows it"),
+        name: Passed::Yes,
+        wamid: Passed::No,
+        ad: Passed::If("as `utm` values"),
+        click_id: Passed::No,
+        echoes: Passed::No,
+        statuses: Passed::No,
+        opt_outs: Passed::If("`consent_withdrawn`"),
+        time: Passed::Yes,
+        business_number: Passed::No,
+    },
+    retries: true,
 };
 
 /// An event as sent. Every field is optional here: what is required is checked by name.
@@ -136,18 +147,10 @@ impl Provider for Chatbot {
         &ABOUT
     }
 
-    fn verify<'a>(&self, inbound: Inbound<'a>, account: &Account) -> Result<Verified<'a>, Rejection> {
-        signature::verify_standard_webhooks(inbound, &account.secrets.signing)
-    }
-
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
         let body = readable(request.body())?;
         let event = WireEvent::read(body).and_then(|wire| wire.into_event(account));
         Ok(vec![event.map_or_else(Item::Quarantined, |event| Item::Event(Box::new(event)))])
-    }
-
-    fn sign(&self, body: &[u8], at: Timestamp, account: &Account) -> Result<Signed, Unsignable> {
-        signature::sign_standard_webhooks(body, at, &account.secrets.signing)
     }
 }
 
@@ -450,6 +453,7 @@ const COUNTRIES: &str = "\
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Inbound;
     use crate::provider::Proof;
     use proptest::prelude::*;
     use serde_json::json;
@@ -470,7 +474,8 @@ mod tests {
     }
 
     fn normalise(body: &[u8]) -> Result<Vec<Item>, Malformed> {
-        let inbound = Inbound { query: "", headers: &[], body, received_at: Timestamp::UNIX_EPOCH };
+        let inbound =
+            Inbound { query: "", headers: &[], body, received_at: Timestamp::UNIX_EPOCH, path_token: None };
         Chatbot.normalise(&Verified::recall(inbound, Proof::Signed), &account())
     }
 

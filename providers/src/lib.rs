@@ -12,6 +12,6 @@ pub mod signature;
 pub mod twilio;
 
 pub use provider::{
-    About, Account, Inbound, Item, Malformed, Proof, Provider, Rejection, SampleId, Secrets, Signed, Skip,
-    Unsignable, Verified,
+    About, Account, Inbound, Item, Malformed, Passed, Passes, Proof, Provider, Rejection, SampleId, Secrets,
+    Signed, Skip, Unsignable, Verified,
 };

@@ -28,7 +28,9 @@ pub trait Provider: Sync {
     ///
     /// # Errors
     /// [`Rejection`], with the reason to count. All configured secrets are tried, without early exit.
-    fn verify<'a>(&self, inbound: Inbound<'a>, account: &Account) -> Result<Verified<'a>, Rejection>;
+    fn verify<'a>(&self, inbound: Inbound<'a>, account: &Account) -> Result<Verified<'a>, Rejection> {
+        self.about().scheme.verify(inbound, account)
+    }
 
     /// Says what a verified request means, an item at a time, so that one bad item fails no neighbour.
     /// Needs no secret: `account.secrets` is empty when a stored request is read.
@@ -41,7 +43,9 @@ pub trait Provider: Sync {
     ///
     /// # Errors
     /// [`Unsignable`] when the channel has no secret, or the body has no signed form.
-    fn sign(&self, body: &[u8], at: Timestamp, account: &Account) -> Result<Signed, Unsignable>;
+    fn sign(&self, body: &[u8], at: Timestamp, account: &Account) -> Result<Signed, Unsignable> {
+        self.about().scheme.sign(body, at, account)
+    }
 }
 
 /// What a provider is, for the registry, the documentation and the checks.
@@ -57,8 +61,49 @@ pub struct About {
     pub proof_headers: &'static [&'static str],
     /// The page that documents its webhooks.
     pub documentation: &'static str,
-    /// Whether its messages name the ad behind them.
-    pub reports_ads: bool,
+    /// What it passes on.
+    pub passes: Passes,
+    /// Whether it goes on sending what was not answered with a 2xx. Where it does not, a request with the
+    /// right path token and a wrong signature is parked, not refused.
+    pub retries: bool,
+}
+
+/// What a provider passes on, for the capability table: each is shown by its fixtures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passes {
+    /// The customer's phone.
+    pub phone: Passed,
+    /// The business-scoped user id.
+    pub bsuid: Passed,
+    /// The profile name.
+    pub name: Passed,
+    /// WhatsApp's own message id, which joins the message with other channels' reports of it.
+    pub wamid: Passed,
+    /// The ad or post behind a message.
+    pub ad: Passed,
+    /// The ad's click id.
+    pub click_id: Passed,
+    /// What the business sent from elsewhere.
+    pub echoes: Passed,
+    /// What became of messages of the business.
+    pub statuses: Passed,
+    /// Opt-outs, beside what a person writes.
+    pub opt_outs: Passed,
+    /// The provider's own time of a message.
+    pub time: Passed,
+    /// The business number, or an id that configuration maps to it.
+    pub business_number: Passed,
+}
+
+/// Whether a provider passes something on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// It does.
+    Yes,
+    /// It does under a condition, in a few words.
+    If(&'static str),
+    /// It does not.
+    No,
 }
 
 /// A request as it came, before anything is known of its sender.
@@ -72,6 +117,8 @@ pub struct Inbound<'a> {
     pub body: &'a [u8],
     /// When it was received.
     pub received_at: Timestamp,
+    /// The last part of a URL `/hooks/{channel}/{token}`. Never stored, never logged.
+    pub path_token: Option<&'a str>,
 }
 
 impl<'a> Inbound<'a> {
@@ -109,7 +156,7 @@ pub struct Verified<'a> {
 impl<'a> Verified<'a> {
     /// Only a signature check of this crate may call it.
     pub(crate) fn new(inbound: Inbound<'a>, proof: Proof, secret_index: usize) -> Verified<'a> {
-        let Inbound { query, headers, body, received_at } = inbound;
+        let Inbound { query, headers, body, received_at, .. } = inbound;
         let secret_index = u16::try_from(secret_index).unwrap_or(u16::MAX);
         Verified { query, headers, body, received_at, proof, secret_index }
     }
@@ -130,7 +177,7 @@ impl<'a> Verified<'a> {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let Verified { query, headers, body, received_at, .. } = *self;
-        Inbound { query, headers, body, received_at }.header(name)
+        Inbound { query, headers, body, received_at, path_token: None }.header(name)
     }
 
     /// The body, as sent.
@@ -212,6 +259,18 @@ pub struct Secrets {
     pub signing: Vec<SecretString>,
     /// Meta's verify token.
     pub verify_token: Option<SecretString>,
+    /// What the last part of the URL must be, where it has one; several during a rotation.
+    pub path_tokens: Vec<SecretString>,
+    /// A header, its name in lower case, and the values it may have.
+    pub header: Option<(String, Vec<SecretString>)>,
+}
+
+impl Secrets {
+    /// Whether the URL carries one of the channel's path tokens. Without any, no URL does.
+    #[must_use]
+    pub fn knows_path(&self, inbound: &Inbound<'_>) -> bool {
+        crate::signature::path_token(inbound, &self.path_tokens).is_ok()
+    }
 }
 
 /// Why a request was not accepted as its channel's. The text is the counted reason.
@@ -235,6 +294,12 @@ pub enum Rejection {
     /// The body's own hash, signed with the URL, does not fit the body.
     #[error("body_hash_mismatch")]
     BodyHash,
+    /// The URL's path token is wrong, or missing where nothing else proves the sender.
+    #[error("path_token_mismatch")]
+    PathToken,
+    /// The sender's address is not among those allowed.
+    #[error("address_not_allowed")]
+    Address,
     /// A GET whose verify token or mode is wrong.
     #[error("verify_token_mismatch")]
     VerifyToken,
@@ -287,6 +352,8 @@ pub struct Malformed {
 /// What a provider would send with a body.
 #[derive(Debug, Default)]
 pub struct Signed {
+    /// Added to the URL's path.
+    pub path_token: Option<String>,
     /// Added to the URL.
     pub query: Option<String>,
     /// Headers, names as the provider writes them.

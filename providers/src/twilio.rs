@@ -10,11 +10,8 @@
 //! not confirmed and only tell the kind of a message; a username comes as `ProfileUsername` or `Username`;
 //! old accounts send no `MessageType`, so the kind is derived.
 
-use crate::provider::{
-    About, Account, Inbound, Item, Malformed, Provider, Rejection, Signed, Unsignable, Verified,
-};
+use crate::provider::{About, Account, Item, Malformed, Passed, Passes, Provider, Verified};
 use crate::signature::{self, Scheme};
-use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use wabridge_model::Phone;
@@ -34,7 +31,20 @@ static ABOUT: About = About {
     // The content type decides whether the parameters or the body's hash were signed.
     proof_headers: &["x-twilio-signature", "content-type"],
     documentation: "https://www.twilio.com/docs/messaging/guides/webhook-request",
-    reports_ads: true,
+    passes: Passes {
+        phone: Passed::If("absent for people with a username"),
+        bsuid: Passed::Yes,
+        name: Passed::Yes,
+        wamid: Passed::No,
+        ad: Passed::Yes,
+        click_id: Passed::Yes,
+        echoes: Passed::No,
+        statuses: Passed::Yes,
+        opt_outs: Passed::No,
+        time: Passed::No,
+        business_number: Passed::Yes,
+    },
+    retries: false,
 };
 
 /// The parameters of one request. Names not known here are kept and ignored.
@@ -53,10 +63,6 @@ impl Provider for Twilio {
         &ABOUT
     }
 
-    fn verify<'a>(&self, inbound: Inbound<'a>, account: &Account) -> Result<Verified<'a>, Rejection> {
-        signature::verify_twilio(inbound, account.public_url.as_deref(), &account.secrets.signing)
-    }
-
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
         let parameters = Parameters::read(request.header("content-type"), request.body())?;
         let event = match parameters.status() {
@@ -64,10 +70,6 @@ impl Provider for Twilio {
             None => read_message(&parameters, account),
         };
         Ok(vec![event.map_or_else(Item::Quarantined, |event| Item::Event(Box::new(event)))])
-    }
-
-    fn sign(&self, body: &[u8], _at: Timestamp, account: &Account) -> Result<Signed, Unsignable> {
-        signature::sign_twilio(body, account.public_url.as_deref(), &account.secrets.signing)
     }
 }
 
@@ -165,6 +167,7 @@ fn read_message(parameters: &Parameters, account: &Account) -> Result<Event, Mal
             kind: message_kind(parameters),
             text: ["Body", "ButtonText", "ListTitle"].iter().find_map(|name| parameters.owned(name)),
             group: false,
+            history: false,
             referral: referral(parameters),
         }),
     })
@@ -287,6 +290,7 @@ fn referral(parameters: &Parameters) -> ReferralReport {
         headline: parameters.owned("ReferralHeadline"),
         body: parameters.owned("ReferralBody"),
         media_type: media_type.map(str::to_ascii_lowercase),
+        click_id_stripped: false,
     }))
 }
 
@@ -310,7 +314,9 @@ fn invalid(name: &'static str) -> Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Inbound;
     use crate::provider::Proof;
+    use jiff::Timestamp;
     use proptest::prelude::*;
     use wabridge_model::Country;
 
@@ -329,7 +335,8 @@ mod tests {
     }
 
     fn normalise(body: &[u8]) -> Result<Vec<Item>, Malformed> {
-        let inbound = Inbound { query: "", headers: &[], body, received_at: Timestamp::UNIX_EPOCH };
+        let inbound =
+            Inbound { query: "", headers: &[], body, received_at: Timestamp::UNIX_EPOCH, path_token: None };
         Twilio.normalise(&Verified::recall(inbound, Proof::Signed), &account())
     }
 

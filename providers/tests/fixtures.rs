@@ -16,7 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use wabridge_model::{Country, Phone};
 use wabridge_providers::registry::PROVIDERS;
-use wabridge_providers::{Account, Inbound, Item, Malformed, Proof, Provider, SampleId, Secrets, Verified};
+use wabridge_providers::signature::Scheme;
+use wabridge_providers::{
+    Account, Inbound, Item, Malformed, Proof, Provider, Rejection, SampleId, Secrets, Verified,
+};
 
 /// `case.json`.
 #[derive(Debug, Deserialize)]
@@ -27,6 +30,9 @@ struct CaseFile {
     received_at: Timestamp,
     account: AccountFile,
     secret: String,
+    /// The header that holds the secret, for a channel that is proven by one.
+    #[serde(default)]
+    secret_header: Option<String>,
     #[serde(default)]
     query: String,
     #[serde(default)]
@@ -63,9 +69,17 @@ struct Case {
     folder: PathBuf,
     account: Account,
     received_at: Timestamp,
+    secret_header: Option<String>,
     query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+}
+
+/// What a provider would send beside the body.
+struct Sent {
+    path_token: Option<String>,
+    query: String,
+    headers: Vec<(String, String)>,
 }
 
 fn root() -> PathBuf {
@@ -117,41 +131,73 @@ fn read_case(provider: &'static dyn Provider, folder: PathBuf) -> Case {
             .collect(),
         default_country,
         public_url,
-        secrets: secrets(&case.secret),
+        secrets: secrets(provider, case.secret_header.as_deref(), &case.secret),
     };
     let body = fs::read(folder.join(&case.body_file)).unwrap_or_else(|e| panic!("{shown}: {e}"));
     let headers = case.headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
-    Case { provider, folder, account, received_at: case.received_at, query: case.query, headers, body }
+    Case {
+        provider,
+        folder,
+        account,
+        received_at: case.received_at,
+        secret_header: case.secret_header,
+        query: case.query,
+        headers,
+        body,
+    }
 }
 
-fn secrets(secret: &str) -> Secrets {
-    Secrets { signing: vec![SecretString::from(secret)], verify_token: None }
+/// The secret where its provider has it: in a header, in the path, or in the key of a signature.
+fn secrets(provider: &dyn Provider, header: Option<&str>, secret: &str) -> Secrets {
+    let secret = vec![SecretString::from(secret)];
+    match (header, provider.about().scheme) {
+        (Some(name), _) => Secrets { header: Some((name.to_lowercase(), secret)), ..Secrets::default() },
+        (None, Scheme::SharedSecret) => Secrets { path_tokens: secret, ..Secrets::default() },
+        (None, _) => Secrets { signing: secret, ..Secrets::default() },
+    }
 }
 
 impl Case {
-    /// The query and the headers a provider would send with the case's body.
-    fn signed(&self, account: &Account) -> (String, Vec<(String, String)>) {
+    /// What a provider would send with the case's body.
+    fn signed(&self, account: &Account) -> Sent {
         let signed = self.provider.sign(&self.body, self.received_at, account).unwrap();
         let mut headers = self.headers.clone();
         headers.extend(signed.headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)));
         let parts = [Some(self.query.as_str()), signed.query.as_deref()];
         let query: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-        (query.join("&"), headers)
+        Sent { path_token: signed.path_token, query: query.join("&"), headers }
+    }
+
+    fn verify<'a>(
+        &self,
+        sent: &'a Sent,
+        body: &'a [u8],
+        account: &Account,
+    ) -> Result<Verified<'a>, Rejection> {
+        let inbound = Inbound {
+            query: &sent.query,
+            headers: &sent.headers,
+            body,
+            received_at: self.received_at,
+            path_token: sent.path_token.as_deref(),
+        };
+        self.provider.verify(inbound, account)
+    }
+
+    /// Whether the proof covers the body, or only shows a secret.
+    fn is_signed(&self) -> bool {
+        !self.account.secrets.signing.is_empty()
     }
 
     /// Whether these bytes, with the proof of the case's own, are taken for the provider's.
     fn accepts(&self, body: &[u8], account: &Account) -> bool {
-        let (query, headers) = self.signed(&self.account);
-        let inbound = Inbound { query: &query, headers: &headers, body, received_at: self.received_at };
-        self.provider.verify(inbound, account).is_ok()
+        self.verify(&self.signed(&self.account), body, account).is_ok()
     }
 
     /// What the case means today.
     fn meaning(&self) -> Value {
-        let (query, headers) = self.signed(&self.account);
-        let inbound =
-            Inbound { query: &query, headers: &headers, body: &self.body, received_at: self.received_at };
-        let verified = self.provider.verify(inbound, &self.account);
+        let sent = self.signed(&self.account);
+        let verified = self.verify(&sent, &self.body, &self.account);
         let verified = verified.unwrap_or_else(|e| panic!("{}: {e}", self.folder.display()));
         // A stored request is read without any secret.
         let account = Account { secrets: Secrets::default(), ..self.account.clone() };
@@ -215,7 +261,7 @@ fn every_tampered_case_is_refused() {
     for case in PROVIDERS.iter().flat_map(|provider| cases_of(*provider)) {
         let shown = case.folder.display();
         assert!(case.accepts(&case.body, &case.account), "{shown}");
-        for (at, mask) in flips(case.body.len()) {
+        for (at, mask) in flips(case.body.len()).filter(|_| case.is_signed()) {
             let mut body = case.body.clone();
             body[at] ^= mask;
             assert!(
@@ -223,13 +269,12 @@ fn every_tampered_case_is_refused() {
                 "{shown}: accepted with byte {at} changed by {mask:#04x}"
             );
         }
-        assert!(
-            !case.accepts(&case.body[..case.body.len() - 1], &case.account),
-            "{shown}: accepted when cut"
-        );
+        let cut = &case.body[..case.body.len() - 1];
+        assert!(!case.is_signed() || !case.accepts(cut, &case.account), "{shown}: accepted when cut");
         // Well formed for every scheme: base64 of bytes that are nobody's key.
         for other in ["another-fixture-secret", "whsec_bm90LXRoZS1maXh0dXJlLXNlY3JldC1hdC1hbGw="] {
-            let account = Account { secrets: secrets(other), ..case.account.clone() };
+            let secrets = secrets(case.provider, case.secret_header.as_deref(), other);
+            let account = Account { secrets, ..case.account.clone() };
             assert!(!case.accepts(&case.body, &account), "{shown}: accepted under another secret");
         }
     }
@@ -247,7 +292,13 @@ static CASES: LazyLock<Vec<Case>> =
 
 /// Reads a body as the case's provider would, with the case's surroundings.
 fn read(case: &Case, body: &[u8]) -> Result<Vec<Item>, Malformed> {
-    let inbound = Inbound { query: &case.query, headers: &case.headers, body, received_at: case.received_at };
+    let inbound = Inbound {
+        query: &case.query,
+        headers: &case.headers,
+        body,
+        received_at: case.received_at,
+        path_token: None,
+    };
     case.provider.normalise(&Verified::recall(inbound, Proof::Signed), &case.account)
 }
 

@@ -76,7 +76,7 @@ impl Case {
 
     fn outcome(&self, scheme: Scheme) -> Outcome {
         let Case { query, headers, body, received_at, .. } = self;
-        let inbound = Inbound { query, headers, body, received_at: *received_at };
+        let inbound = Inbound { query, headers, body, received_at: *received_at, path_token: None };
         scheme.verify(inbound, &self.account()).map(|verified| {
             assert_eq!(verified.proof(), Proof::Signed);
             assert_eq!(verified.body(), body);
@@ -100,7 +100,7 @@ fn account(url: Option<&str>, secrets: &[String]) -> Account {
         public_url: url.map(str::to_owned),
         secrets: Secrets {
             signing: secrets.iter().map(|secret| SecretString::from(secret.as_str())).collect(),
-            verify_token: None,
+            ..Secrets::default()
         },
     }
 }
@@ -1270,7 +1270,7 @@ fn sent(scheme: Scheme, body: &[u8], signed: Signed, account: &Account) -> Outco
     let headers: Vec<(String, String)> =
         signed.headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
     let query = signed.query.unwrap_or_default();
-    let inbound = Inbound { query: &query, headers: &headers, body, received_at: now() };
+    let inbound = Inbound { query: &query, headers: &headers, body, received_at: now(), path_token: None };
     scheme.verify(inbound, account).map(|verified| verified.secret_index())
 }
 
@@ -1329,7 +1329,7 @@ proptest! {
             values.into_iter().map(|(value, name)| (names[name].to_owned(), value)).collect();
         let account = account(Some(&url), &[secret]);
         for (scheme, _) in SCHEMES {
-            let inbound = Inbound { query: &query, headers: &headers, body: &body, received_at: now() };
+            let inbound = Inbound { query: &query, headers: &headers, body: &body, received_at: now(), path_token: None };
             prop_assert!(scheme.verify(inbound, &account).is_err());
         }
     }

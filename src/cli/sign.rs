@@ -80,7 +80,8 @@ fn now() -> Timestamp {
 
 fn command(channel: &Channel, server: &Server, signed: &Signed, body: &Body) -> String {
     let query = signed.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-    let url = format!("http://{}/hooks/{}{query}", reachable(server.listen), channel.name);
+    let token = signed.path_token.as_ref().map(|token| format!("/{token}")).unwrap_or_default();
+    let url = format!("http://{}/hooks/{}{token}{query}", reachable(server.listen), channel.name);
     // -g: brackets and braces in the URL are its own, not curl's.
     let mut words = vec![format!("curl -sS -i -g -X POST {}", quoted(&url))];
     if !signed.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
@@ -144,6 +145,7 @@ mod tests {
         let signed = Signed {
             query: Some("bodySHA256=ab&c=d".to_owned()),
             headers: vec![("X-Proof".to_owned(), value.to_owned())],
+            ..Signed::default()
         };
         let words = pasted(&told(&signed, &Body { bytes: b"From=a'b\n".to_vec(), path: None }));
         assert!(words.contains(&format!("X-Proof: {value}\n")), "{words}");

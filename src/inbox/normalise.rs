@@ -25,6 +25,7 @@ pub fn normalise(stored: &Stored, channels: &Channels) -> Prepared {
                 headers: &request.headers,
                 body: &request.body,
                 received_at: request.received_at,
+                path_token: None,
             };
             let verified = Verified::recall(inbound, request.proof);
             // A panic in a provider is a fault of ours; the body waits for the version that mends it.

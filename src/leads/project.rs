@@ -82,7 +82,7 @@ fn home(
     was: Option<i64>,
 ) -> Result<Result<Link, Outcome>, StoreError> {
     let merged = evidence.merged();
-    if matches!(merged.fact, Fact::Account { .. }) {
+    if matches!(merged.fact, Fact::Account(_)) {
         return Ok(Err(Outcome::Applied));
     }
     let ties = ties(&merged);

@@ -169,7 +169,11 @@ fn said(event: &Event) -> Said {
         }
         Fact::IdentityChange(_) => Said::new("identity", None, Some("number or id changed".to_owned())),
         Fact::System { kind } => Said::new("identity", None, Some(kind.clone())),
-        Fact::Account { field } => Said::new("identity", None, Some(field.clone())),
+        Fact::Contact { removed } => {
+            let text = if *removed { "left the address book" } else { "in the address book" };
+            Said::new("identity", None, Some(text.to_owned()))
+        }
+        Fact::Account(notice) => Said::new("identity", None, Some(notice.field.clone())),
         Fact::Chatbot(bot) => chatbot(bot),
     }
 }

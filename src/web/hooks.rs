@@ -97,8 +97,13 @@ async fn post(
 
 async fn take(request: &HttpRequest, body: &[u8], endpoint: &Endpoint, hooks: &Hooks) -> HttpResponse {
     let headers = headers(request.headers());
-    let inbound =
-        Inbound { query: request.query_string(), headers: &headers, body, received_at: hooks.clock.now() };
+    let inbound = Inbound {
+        query: request.query_string(),
+        headers: &headers,
+        body,
+        received_at: hooks.clock.now(),
+        path_token: None,
+    };
     let provider = endpoint.provider.about().slug;
     match receive(inbound, endpoint, &*hooks.store).await {
         Ok(()) => HttpResponse::Ok().finish(),

@@ -53,6 +53,7 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
             kind: kind.into(),
             text: Some("hi".into()),
             group,
+            history: false,
             referral,
         })
     });

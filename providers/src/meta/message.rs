@@ -36,6 +36,7 @@ pub(super) fn message(scene: &Scene<'_>, json: &str) -> Result<Event, Malformed>
         kind,
         text,
         group: message.group_id.get().is_some(),
+        history: false,
         referral: referral(message.referral),
     });
     event(scene, &message, person, fact)
@@ -55,7 +56,7 @@ pub(super) fn echo(scene: &Scene<'_>, json: &str) -> Result<Event, Malformed> {
             parent_bsuid: message.to_parent_user_id.get(),
         })
     };
-    let fact = Fact::Echo(Echo { id: message.id.required("id")?.to_owned(), kind, text });
+    let fact = Fact::Echo(Echo { id: message.id.required("id")?.to_owned(), kind, text, history: false });
     event(scene, &message, person, fact)
 }
 
@@ -166,6 +167,7 @@ fn referral(raw: Option<&RawValue>) -> ReferralReport {
         headline: referral.headline.owned(),
         body: referral.body.owned(),
         media_type: referral.media_type.owned(),
+        click_id_stripped: false,
     };
     if referral == Referral::default() {
         return ReferralReport::Malformed;

@@ -12,11 +12,8 @@ mod person;
 mod scene;
 mod wire;
 
-use crate::provider::{
-    About, Account, Inbound, Item, Malformed, Provider, Rejection, Signed, Unsignable, Verified,
-};
-use crate::signature::{self, Scheme};
-use jiff::Timestamp;
+use crate::provider::{About, Account, Item, Malformed, Passed, Passes, Provider, Rejection, Verified};
+use crate::signature::Scheme;
 use secrecy::ExposeSecret;
 use std::borrow::Cow;
 use subtle::ConstantTimeEq;
@@ -27,7 +24,20 @@ static ABOUT: About = About {
     scheme: Scheme::MetaHmacSha256,
     proof_headers: &["x-hub-signature-256"],
     documentation: "https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks",
-    reports_ads: true,
+    passes: Passes {
+        phone: Passed::If("absent for people with a username"),
+        bsuid: Passed::Yes,
+        name: Passed::Yes,
+        wamid: Passed::Yes,
+        ad: Passed::Yes,
+        click_id: Passed::If("not from ads placed in Status"),
+        echoes: Passed::If("field `smb_message_echoes`"),
+        statuses: Passed::Yes,
+        opt_outs: Passed::If("field `user_preferences`"),
+        time: Passed::Yes,
+        business_number: Passed::Yes,
+    },
+    retries: true,
 };
 
 /// Meta's WhatsApp Cloud API, direct.
@@ -52,16 +62,8 @@ impl Provider for Meta {
         String::from_utf8(challenge).map_err(|_| Rejection::VerifyToken)
     }
 
-    fn verify<'a>(&self, inbound: Inbound<'a>, account: &Account) -> Result<Verified<'a>, Rejection> {
-        signature::verify_meta(inbound, &account.secrets.signing)
-    }
-
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
         body::items(request.body(), account)
-    }
-
-    fn sign(&self, body: &[u8], _at: Timestamp, account: &Account) -> Result<Signed, Unsignable> {
-        signature::sign_meta(body, &account.secrets.signing)
     }
 }
 
@@ -112,7 +114,7 @@ mod tests {
             sample_ids: Vec::new(),
             default_country: Country::INDIA,
             public_url: None,
-            secrets: Secrets { signing: Vec::new(), verify_token: verify_token.map(SecretString::from) },
+            secrets: Secrets { verify_token: verify_token.map(SecretString::from), ..Secrets::default() },
         }
     }
 

@@ -11,7 +11,8 @@ use crate::json::{Text, digest_of, instant, read};
 use crate::provider::Malformed;
 use jiff::Timestamp;
 use wabridge_model::event::{
-    Call, CallDirection, Choice, Event, Fact, IdentityChange, Person, Preference, Status, StatusState,
+    AccountNotice, Call, CallDirection, Choice, Event, Fact, IdentityChange, Person, Preference, Status,
+    StatusState,
 };
 use wabridge_model::id::{Bsuid, EventKey};
 
@@ -195,6 +196,6 @@ pub(super) fn account(scene: &Scene<'_>, field: &str, json: &str) -> Event {
         business: scene.business.clone(),
         occurred_at: scene.entry_time.and_then(instant),
         person: Person::default(),
-        fact: Fact::Account { field: field.to_owned() },
+        fact: Fact::Account(AccountNotice { field: field.to_owned(), ..AccountNotice::default() }),
     }
 }

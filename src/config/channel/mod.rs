@@ -83,7 +83,11 @@ impl Channel {
         let verify_token = self.verify_token.as_ref().and_then(|reference| {
             self.settle(reference.resolve(), "verify_token".to_owned(), reference, &mut errors)
         });
-        if errors.is_empty() { Ok(Secrets { signing, verify_token }) } else { Err(SecretErrors(errors)) }
+        if errors.is_empty() {
+            Ok(Secrets { signing, verify_token, ..Secrets::default() })
+        } else {
+            Err(SecretErrors(errors))
+        }
     }
 
     fn settle(

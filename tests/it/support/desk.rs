@@ -80,7 +80,14 @@ impl Told {
         Told::new(
             id,
             at,
-            Fact::Message(Message { id: id.into(), kind: "text".into(), text, group: false, referral }),
+            Fact::Message(Message {
+                id: id.into(),
+                kind: "text".into(),
+                text,
+                group: false,
+                history: false,
+                referral,
+            }),
         )
     }
 
