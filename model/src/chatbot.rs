@@ -155,6 +155,14 @@ pub struct Utm {
     pub content: Option<String>,
 }
 
+impl Utm {
+    /// Whether no parameter is given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Utm::default()
+    }
+}
+
 /// What a visitor wants, as the bot judged it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -4,7 +4,7 @@
 //! [`Evidence`](crate::evidence::Evidence) (the same fact as every delivery of it reported it). Text fields
 //! that a provider may extend keep unknown values.
 
-use crate::chatbot::ChatbotEvent;
+use crate::chatbot::{ChatbotEvent, Utm};
 use crate::id::{Bsuid, Email, EventKey};
 use crate::phone::Phone;
 use jiff::Timestamp;
@@ -151,6 +151,49 @@ pub struct Message {
     /// What the provider says about the ad behind it.
     #[serde(default, skip_serializing_if = "ReferralReport::is_absent")]
     pub referral: ReferralReport,
+    /// The configured link whose code the text holds. Read when the message is normalised, and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
+    /// What the text asks for, by the configured words. Read when the message is normalised, and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Wish>,
+}
+
+impl Message {
+    /// A message of which nothing more is known.
+    #[must_use]
+    pub fn new(id: impl Into<String>, kind: MessageKind) -> Message {
+        Message {
+            id: id.into(),
+            kind,
+            text: None,
+            group: false,
+            history: false,
+            referral: ReferralReport::Absent,
+            link: None,
+            wish: None,
+        }
+    }
+}
+
+/// A configured wa.me link, recognised by the code in its pre-filled text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The code.
+    pub code: String,
+    /// The campaign parameters that stand for it.
+    #[serde(default, skip_serializing_if = "Utm::is_empty")]
+    pub utm: Utm,
+}
+
+/// What a person asks for in a message that says nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// No more messages.
+    Stop,
+    /// Messages again.
+    Start,
 }
 
 /// What a provider says about the ad or post that led to a message.

@@ -163,12 +163,9 @@ fn read_message(parameters: &Parameters, account: &Account) -> Result<Event, Mal
         occurred_at: None,
         person,
         fact: Fact::Message(Message {
-            id: message_sid.to_owned(),
-            kind: message_kind(parameters),
             text: ["Body", "ButtonText", "ListTitle"].iter().find_map(|name| parameters.owned(name)),
-            group: false,
-            history: false,
             referral: referral(parameters),
+            ..Message::new(message_sid, message_kind(parameters))
         }),
     })
 }

@@ -49,12 +49,10 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
         prop::sample::select(vec!["text", "reaction", "request_welcome", "edit", "poll_from_the_future"]);
     let message = (kind, referral(), prop::bool::weighted(0.1)).prop_map(move |(kind, referral, group)| {
         Fact::Message(Message {
-            id: format!("m{n}"),
-            kind: kind.into(),
             text: Some("hi".into()),
             group,
-            history: false,
             referral,
+            ..Message::new(format!("m{n}"), kind.into())
         })
     });
     let status = (prop::sample::select(vec!["sent", "delivered", "failed"]), prop::bool::ANY).prop_map(

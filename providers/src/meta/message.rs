@@ -32,12 +32,10 @@ pub(super) fn message(scene: &Scene<'_>, json: &str) -> Result<Event, Malformed>
     let (kind, text) = content(&message);
     take_shared_phone(&mut person, &message, scene);
     let fact = Fact::Message(Message {
-        id: message.id.required("id")?.to_owned(),
-        kind,
         text,
         group: message.group_id.get().is_some(),
-        history: false,
         referral: referral(message.referral),
+        ..Message::new(message.id.required("id")?, kind)
     });
     event(scene, &message, person, fact)
 }

@@ -77,18 +77,7 @@ impl Told {
 
     fn message(id: &str, at: i64, referral: ReferralReport) -> Told {
         let text = Some(format!("text {id}"));
-        Told::new(
-            id,
-            at,
-            Fact::Message(Message {
-                id: id.into(),
-                kind: "text".into(),
-                text,
-                group: false,
-                history: false,
-                referral,
-            }),
-        )
+        Told::new(id, at, Fact::Message(Message { text, referral, ..Message::new(id, "text".into()) }))
     }
 
     /// A status of a message of ours.
