@@ -153,7 +153,7 @@ pub struct Message {
     pub referral: ReferralReport,
     /// The configured link whose code the text holds. Read when the message is normalised, and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<Link>,
+    pub link: Option<Box<Link>>,
     /// What the text asks for, by the configured words. Read when the message is normalised, and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<Wish>,
