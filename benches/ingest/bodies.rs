@@ -59,7 +59,7 @@ impl Maker {
     pub(crate) fn request(&self, space: &str, n: u64, from: &str) -> Vec<u8> {
         let second = self.began_at.as_second() + i64::try_from(n / 4).expect("few messages are made");
         let body = body(space, n, from, second);
-        let Endpoint { provider, account } = &self.endpoint;
+        let Endpoint { provider, account, .. } = &self.endpoint;
         let signed = provider.sign(body.as_bytes(), self.began_at, account).expect("there is a secret");
         let mut request = format!(
             "POST /hooks/{CHANNEL} HTTP/1.1\r\nHost: hooks.example.in\r\nUser-Agent: facebookexternalua\r\n\

@@ -11,8 +11,9 @@
 
 use crate::event::{Event, Fact, IdentityChange, Person};
 use crate::evidence::{Evidence, Position};
-use crate::id::{Identity, IdentityKind, joined};
+use crate::id::{EventId, EventKey, Identity, IdentityKind, joined};
 use crate::lead::{Lead, Name};
+use crate::phone::Phone;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -49,6 +50,11 @@ impl Alias {
         Alias(joined("conversation", &[bot, id]))
     }
 
+    /// A message of the business: it stands for the person who was sent it.
+    fn message(number: &Phone, id: &str) -> Alias {
+        Alias(joined("message", &[number.e164(), id]))
+    }
+
     /// The alias as stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -65,6 +71,10 @@ pub struct Ties {
     pub leans_on: Vec<Alias>,
     /// The event says whom these stand for, if none did so before it.
     pub explains: Vec<Alias>,
+    /// The same, where nothing is remembered until something leans on it: there is one for each message.
+    pub answers: Option<Alias>,
+    /// The event that would answer what this one leans on.
+    pub answered_by: Option<EventId>,
 }
 
 /// Finds what ties an event to others.
@@ -79,6 +89,17 @@ pub fn ties(event: &Event) -> Ties {
         Fact::Chatbot(bot) => bot.conversation_id.as_ref().map(|id| Alias::conversation(&bot.bot_id, id)),
         _ => None,
     };
+    match (&event.fact, &event.business.number) {
+        (Fact::Echo(echo), Some(number)) if !ties.identities.is_empty() => {
+            ties.answers = Some(Alias::message(number, &echo.id));
+        }
+        // Some providers name nobody in a status: it is whose the message was.
+        (Fact::Status(status), Some(number)) if ties.identities.is_empty() && email.is_none() => {
+            ties.leans_on.push(Alias::message(number, &status.message_id));
+            ties.answered_by = Some(EventKey::message(number, &status.message_id).event_id());
+        }
+        _ => {}
+    }
     match (ties.identities.is_empty(), email) {
         (false, email) => ties.explains.extend(email.into_iter().chain(conversation)),
         (true, Some(email)) => {
@@ -147,7 +168,11 @@ impl Cluster {
     pub fn push(mut self, evidence: &Evidence) -> Result<(Cluster, Option<usize>), Cluster> {
         let event = evidence.merged();
         let is_newest = self.newest.as_ref().is_none_or(|newest| *newest < evidence.position());
-        if !is_newest || ties(&event).explains.iter().any(|alias| self.waiting.contains(alias)) {
+        let ties = ties(&event);
+        let explains_one =
+            ties.explains.iter().chain(&ties.answers).any(|alias| self.waiting.contains(alias));
+        // Whose message it was is in the evidence alone.
+        if !is_newest || explains_one || ties.answered_by.is_some() {
             return Err(self);
         }
         let owner = self.apply(evidence, &event, &Claims::new(), &mut Vec::new());
@@ -205,7 +230,9 @@ impl Cluster {
             }
             Some(names) => self.resolve(names, at, moves)?,
         };
-        self.aliases.insert(alias.clone(), owner);
+        if ties.answered_by.is_none() {
+            self.aliases.insert(alias.clone(), owner);
+        }
         Some(owner)
     }
 
@@ -403,7 +430,7 @@ fn claims(events: &[Cow<'_, Event>]) -> Claims {
             (Some(email), true) => vec![Identity::email(email)],
             _ => deciding(&event.person, &event.business.portfolio),
         };
-        for alias in ties.explains.into_iter().filter(|_| !person.is_empty()) {
+        for alias in ties.explains.into_iter().chain(ties.answers).filter(|_| !person.is_empty()) {
             claims.entry(alias).or_insert_with(|| person.clone());
         }
     }

@@ -32,10 +32,24 @@ pub struct Report {
     pub provider: String,
     /// How the request was proven.
     pub proof: Proof,
+    /// The channel only fills the gaps of others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secondary: bool,
     /// When it was received; of equal reports, the earliest.
     pub received_at: Timestamp,
     /// What it said.
     pub event: Event,
+}
+
+impl Report {
+    /// Whether it was read from an import of older messages.
+    fn is_history(&self) -> bool {
+        match &self.event.fact {
+            Fact::Message(message) => message.history,
+            Fact::Echo(echo) => echo.history,
+            _ => false,
+        }
+    }
 }
 
 /// Where an event stands among all evidence: by effective time, then by key.
@@ -65,7 +79,10 @@ impl Evidence {
     pub fn join(&mut self, report: Report) -> bool {
         debug_assert_eq!(self.key(), &report.event.key, "only reports of one event are joined");
         let same = |known: &&mut Report| {
-            known.channel == report.channel && known.proof == report.proof && known.event == report.event
+            known.channel == report.channel
+                && known.proof == report.proof
+                && known.secondary == report.secondary
+                && known.event == report.event
         };
         if let Some(known) = self.reports.iter_mut().find(same) {
             let earlier = report.received_at < known.received_at;
@@ -86,7 +103,7 @@ impl Evidence {
         &self.first().event.key
     }
 
-    /// The weightiest report: best proven, then earliest.
+    /// The weightiest report: live before imported, primary before secondary, best proven, then earliest.
     #[must_use]
     pub fn first(&self) -> &Report {
         self.reports.first().expect("evidence is made from a report and only grows")
@@ -146,10 +163,13 @@ impl Evidence {
     }
 }
 
-/// Best proven first, then earliest, then by content, so that no order of arrival shows.
+/// Live before imported, primary before secondary, best proven first, then earliest, then by content, so
+/// that no order of arrival shows.
 fn by_weight(a: &Report, b: &Report) -> Ordering {
-    b.proof
-        .cmp(&a.proof)
+    a.is_history()
+        .cmp(&b.is_history())
+        .then_with(|| a.secondary.cmp(&b.secondary))
+        .then_with(|| b.proof.cmp(&a.proof))
         .then_with(|| a.received_at.cmp(&b.received_at))
         .then_with(|| a.channel.cmp(&b.channel))
         .then_with(|| content(a).cmp(&content(b)))
@@ -177,6 +197,8 @@ fn fill_person(person: &mut Person, other: &Person) {
 fn fill_fact(fact: &mut Fact, other: &Fact) {
     let (Fact::Message(message), Fact::Message(other)) = (fact, other) else { return };
     fill(&mut message.text, &other.text);
+    fill(&mut message.link, &other.link);
+    fill(&mut message.wish, &other.wish);
     match (&mut message.referral, &other.referral) {
         (ReferralReport::Present(mine), ReferralReport::Present(theirs)) => mine.fill(theirs),
         (mine, theirs) if rank(theirs) > rank(mine) => *mine = theirs.clone(),

@@ -34,6 +34,12 @@ impl EventKey {
         EventKey(joined(space, parts))
     }
 
+    /// The key of a message with WhatsApp's own id: the same by whatever channel it is reported.
+    #[must_use]
+    pub fn message(number: &Phone, id: &str) -> EventKey {
+        EventKey::new("wa", &[number.e164(), id])
+    }
+
     /// A key read back from the store.
     #[must_use]
     pub fn stored(key: String) -> EventKey {

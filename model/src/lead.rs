@@ -6,16 +6,13 @@
 use crate::attribution::{Attribution, Touch};
 use crate::chatbot::{ChatbotEvent, ChatbotEventType, Utm, Visitor};
 use crate::consent::{Consent, ConsentState, Consents};
-use crate::event::{Choice, Event, Fact, Message, MessageKind, Status, StatusState};
+use crate::event::{Choice, Event, Fact, Message, MessageKind, Preference, Status, StatusState, Wish};
 use crate::evidence::{Evidence, Report};
 use crate::id::{EventId, Identity, IdentityKind};
-use crate::window::{Act, MarketingChoice, Window};
+use crate::window::{self, Act, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The category of messages that a marketing opt-out is about.
-const MARKETING: &str = "marketing_messages";
 
 /// One name of a lead, with the time it was theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,27 +203,32 @@ impl Lead {
                 let act = act_of(evidence, "call");
                 self.with_window(event, |window| window.extend(act));
             }
-            Fact::Echo(_) => self.with_window(event, |window| window.answered(at)),
+            Fact::Echo(echo) if !echo.history => self.with_window(event, |window| window.answered(at)),
             Fact::Status(status) => self.status(event, status, at),
-            Fact::Preference(choice) if choice.category == MARKETING => {
-                let marketing = MarketingChoice { at, stopped: choice.choice == Choice::Stop };
-                self.with_window(event, |window| window.marketing = Some(marketing));
-            }
+            Fact::Preference(preference) => self.preference(event, preference, at),
             Fact::Chatbot(chatbot) => self.chatbot(evidence, chatbot),
             Fact::Call(_)
-            | Fact::Preference(_)
+            | Fact::Echo(_)
             | Fact::IdentityChange(_)
             | Fact::System { .. }
             | Fact::Contact { .. }
             | Fact::Account(_) => {}
         }
-        if let Some(name) = &event.person.name {
+        // What the business itself calls them, now or long ago, is no more than better than nothing.
+        let is_second_best = match &event.fact {
+            Fact::Contact { .. } => true,
+            Fact::Message(message) => message.history,
+            Fact::Echo(echo) => echo.history,
+            _ => false,
+        };
+        if let Some(name) = event.person.name.as_ref().filter(|_| !is_second_best || self.name.is_none()) {
             self.name = Some(Dated { at, value: name.clone() });
         }
     }
 
     fn message(&mut self, evidence: &Evidence, event: &Event, message: &Message) {
-        if message.group || matches!(message.kind, MessageKind::Edit | MessageKind::Revoke) {
+        let is_no_act = message.group || message.history;
+        if is_no_act || matches!(message.kind, MessageKind::Edit | MessageKind::Revoke) {
             return;
         }
         self.act(evidence, format!("whatsapp:{}", evidence.first().channel));
@@ -263,6 +265,18 @@ impl Lead {
             if from_ad {
                 window.ad_unanswered_since = Some(at);
             }
+            if let Some(wish) = message.wish {
+                window.choose_contact(window::Choice { at, stopped: wish == Wish::Stop });
+            }
+        });
+    }
+
+    fn preference(&mut self, event: &Event, preference: &Preference, at: Timestamp) {
+        let choice = window::Choice { at, stopped: preference.choice == Choice::Stop };
+        self.with_window(event, |window| match preference.category.as_str() {
+            Preference::MARKETING => window.marketing = Some(choice),
+            Preference::ALL => window.choose_contact(choice),
+            _ => {}
         });
     }
 
@@ -270,6 +284,9 @@ impl Lead {
         self.with_window(event, |window| {
             if status.says_window_closed() {
                 window.refuse(at);
+            }
+            if status.says_marketing_stopped() {
+                window.marketing = Some(window::Choice { at, stopped: true });
             }
             if status.state == StatusState::Sent {
                 window.answered(at);

@@ -55,16 +55,34 @@ pub struct Window {
     pub free_entry_until: Option<Timestamp>,
     /// The newest choice about marketing messages.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub marketing: Option<MarketingChoice>,
+    pub marketing: Option<Choice>,
+    /// The newest choice about any contact at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Choice>,
+    /// How often a provider refused free text while this window was open by the evidence.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub broken_promises: u32,
 }
 
-/// A choice about marketing messages.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// A person's choice about messages to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct MarketingChoice {
+pub struct Choice {
     /// When.
     pub at: Timestamp,
     /// No more of them.
     pub stopped: bool,
+}
+
+impl Choice {
+    /// Whether it says stop, and nothing was written in a later second.
+    fn stands(&self, act: Option<&Act>) -> bool {
+        self.stopped && act.is_none_or(|act| not_before(Some(self.at), act))
+    }
 }
 
 impl Window {
@@ -73,9 +91,21 @@ impl Window {
         self.inbound = Some(act);
     }
 
-    /// Records a provider's refusal.
+    /// Records a provider's refusal. The first one in an open window broke a promise of ours.
     pub fn refuse(&mut self, at: Timestamp) {
+        if let Some(act) = &self.inbound
+            && at < act.at + WINDOW
+            && !not_before(self.refused_at, act)
+        {
+            self.broken_promises += 1;
+        }
         self.refused_at = self.refused_at.max(Some(at));
+    }
+
+    /// Records that the person wants no contact at all, or wants it again.
+    pub fn choose_contact(&mut self, choice: Choice) {
+        self.contact = Some(choice);
+        self.marketing = Some(choice);
     }
 
     /// Records that the business answered, which opens the free entry point of an ad-born message.
@@ -108,6 +138,8 @@ impl Window {
             ad_unanswered_since: late.ad_unanswered_since.max(early.ad_unanswered_since),
             free_entry_until: late.free_entry_until.max(early.free_entry_until),
             marketing: late.marketing.max(early.marketing),
+            contact: late.contact.max(early.contact),
+            broken_promises: late.broken_promises + early.broken_promises,
         };
     }
 
@@ -189,6 +221,8 @@ pub enum Reason {
     NeverWrote,
     /// A provider refused free text while the window seemed open.
     ProviderRefused,
+    /// The person asked for no contact at all, and has not written since.
+    OptedOut,
     /// Consent is required and was withdrawn.
     ConsentWithdrawn,
     /// The clock cannot be trusted now.
@@ -231,7 +265,7 @@ pub fn judge(
     let reason = reason(window, act, now, until, forbidden, doubt);
     let may_send = match reason {
         Reason::CustomerWrote | Reason::CustomerCalled => MaySend::FreeText,
-        Reason::ConsentWithdrawn => MaySend::Nothing,
+        Reason::ConsentWithdrawn | Reason::OptedOut => MaySend::Nothing,
         _ => MaySend::TemplateOnly,
     };
     let opted_out =
@@ -261,6 +295,8 @@ fn reason(
 ) -> Reason {
     match (act, doubt) {
         _ if forbidden => Reason::ConsentWithdrawn,
+        // Who writes again asks for an answer; marketing stays stopped until they say otherwise.
+        (act, _) if window.contact.is_some_and(|choice| choice.stands(act)) => Reason::OptedOut,
         (_, Some(Doubt::ClockUnsure)) => Reason::ClockUnsure,
         (_, Some(Doubt::CatchingUp)) => Reason::CatchingUp,
         (None, None) => Reason::NeverWrote,
@@ -311,6 +347,12 @@ mod tests {
         Window { inbound: Some(act(start(), kind)), ..Window::default() }
     }
 
+    fn with_choice(window: &Window, after: SignedDuration, stopped: bool) -> Window {
+        let mut window = window.clone();
+        window.choose_contact(Choice { at: start() + after, stopped });
+        window
+    }
+
     fn said(purpose: Option<&str>, state: ConsentState) -> Consents {
         let mut consents = Consents::default();
         consents.record(Consent {
@@ -334,6 +376,7 @@ mod tests {
         let wrote = opened_by("text");
         let changed = Window { number_changed_at: Some(start() + SECOND), ..wrote.clone() };
         let refused = Window { refused_at: Some(start() + SECOND), ..wrote.clone() };
+        let stopped = with_choice(&wrote, SECOND, true);
         let strict = Policy { consent_required: true, ..Policy::default() };
         let withdrawn = said(Some(consent::CRM), ConsentState::Withdrawn);
         let doubted = |doubt| {
@@ -348,6 +391,7 @@ mod tests {
             (Reason::CatchingUp, doubted(Doubt::CatchingUp)),
             (Reason::NeverWrote, after(HOUR, &Window::default())),
             (Reason::ProviderRefused, after(HOUR, &refused)),
+            (Reason::OptedOut, after(HOUR, &stopped)),
             (Reason::ConsentWithdrawn, judge(Some(&wrote), &withdrawn, start() + HOUR, strict, None)),
             (Reason::ClockUnsure, doubted(Doubt::ClockUnsure)),
         ];
@@ -360,7 +404,7 @@ mod tests {
                 | Reason::NeverWrote
                 | Reason::ProviderRefused
                 | Reason::ClockUnsure => (MaySend::TemplateOnly, Templates::Any, false),
-                Reason::ConsentWithdrawn => (MaySend::Nothing, Templates::None, false),
+                Reason::ConsentWithdrawn | Reason::OptedOut => (MaySend::Nothing, Templates::None, false),
             };
             assert_eq!(verdict.reason, *reason);
             assert_eq!(verdict.may_send, may_send, "{reason:?}");
@@ -368,7 +412,7 @@ mod tests {
             assert_eq!(verdict.free_text_until.is_some(), has_end, "{reason:?}");
             assert_eq!(verdict.last_inbound.is_some(), *reason != Reason::NeverWrote, "{reason:?}");
         }
-        assert_eq!(cases.iter().map(|(reason, _)| reason).collect::<HashSet<_>>().len(), 9);
+        assert_eq!(cases.iter().map(|(reason, _)| reason).collect::<HashSet<_>>().len(), 10);
     }
 
     #[test]
@@ -493,7 +537,7 @@ mod tests {
     #[test]
     fn who_stopped_marketing_or_withdrew_advertising_gets_utility_templates_only() {
         use ConsentState::{Given, Withdrawn};
-        let choice = |stopped| Some(MarketingChoice { at: start(), stopped });
+        let choice = |stopped| Some(Choice { at: start(), stopped });
         let cases = [
             (None, Consents::default(), false),
             (choice(true), Consents::default(), true),
@@ -514,6 +558,40 @@ mod tests {
                 assert_eq!(verdict.may_send, may_send, "marketing is no matter of free text");
             }
         }
+    }
+
+    #[test]
+    fn who_asked_for_no_contact_gets_none_until_they_write_again() {
+        let said_stop = with_choice(&opened_by("text"), NONE, true);
+        let verdict = after(HOUR, &said_stop);
+        assert_eq!((verdict.may_send, verdict.reason), (MaySend::Nothing, Reason::OptedOut));
+        assert!(verdict.marketing_opt_out);
+        // A message of the same second may have been before it.
+        let mut same_second = said_stop.clone();
+        same_second.extend(act(start() + MS, "text"));
+        assert_eq!(after(HOUR, &same_second).reason, Reason::OptedOut);
+        let mut wrote_again = said_stop.clone();
+        wrote_again.extend(act(start() + SECOND, "text"));
+        let verdict = after(HOUR, &wrote_again);
+        assert_eq!((verdict.may_send, verdict.templates), (MaySend::FreeText, Templates::UtilityOnly));
+        let verdict = after(HOUR, &with_choice(&wrote_again, SECOND * 2, false));
+        assert_eq!((verdict.may_send, verdict.templates), (MaySend::FreeText, Templates::Any));
+        let never_wrote = with_choice(&Window::default(), NONE, true);
+        assert_eq!(after(HOUR, &never_wrote).reason, Reason::OptedOut);
+    }
+
+    #[test]
+    fn the_first_refusal_in_an_open_window_is_a_broken_promise() {
+        let mut window = opened_by("text");
+        window.refuse(start() + HOUR);
+        window.refuse(start() + HOUR * 2);
+        assert_eq!(window.broken_promises, 1);
+        window.extend(act(start() + HOUR * 3, "text"));
+        window.refuse(start() + HOUR * 4);
+        assert_eq!(window.broken_promises, 2);
+        let mut closed = opened_by("text");
+        closed.refuse(start() + WINDOW);
+        assert_eq!(closed.broken_promises, 0);
     }
 
     #[test]

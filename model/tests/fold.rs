@@ -90,7 +90,7 @@ proptest! {
     #[test]
     fn a_lead_is_born_only_of_a_customers_act(reports in history()) {
         let acts = |report: &Report| match &report.event.fact {
-            Fact::Message(message) => !message.group && message.kind != MessageKind::Edit,
+            Fact::Message(message) => !message.group && !message.history && message.kind != MessageKind::Edit,
             Fact::Call(call) => call.is_customers_act(),
             Fact::Chatbot(_) => true,
             _ => false,
@@ -120,7 +120,7 @@ proptest! {
                     let event = evidence.merged();
                     let counts = match &event.fact {
                         Fact::Message(m) => {
-                            !m.group && !matches!(m.kind, MessageKind::Edit | MessageKind::Revoke | MessageKind::Reaction)
+                            !m.group && !m.history && !matches!(m.kind, MessageKind::Edit | MessageKind::Revoke | MessageKind::Reaction)
                         }
                         Fact::Call(call) => call.is_customers_act(),
                         _ => false,

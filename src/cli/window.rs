@@ -102,6 +102,11 @@ fn sentence(verdict: &VerdictView, now: Timestamp, region: &Region) -> String {
             format!("wabridge is {ago} behind and does not know the newest; ask again")
         }
         Reason::ClockUnsure => "this machine's clock cannot be trusted now; ask again in a minute".to_owned(),
+        Reason::OptedOut => {
+            return format!(
+                "Send nothing to {who} from {ours}: they asked for no more messages and have not written since."
+            );
+        }
         Reason::ConsentWithdrawn => {
             return format!("Send nothing to {who} from {ours}: they withdrew their consent.");
         }

@@ -1,9 +1,10 @@
 //! The channels as the running daemon looks them up: by name, with provider and account side by side.
 
-use super::Config;
 use super::secret::SecretErrors;
+use super::{Channel, Config};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use wabridge_providers::{Account, Provider};
 
 /// Every channel, by name.
@@ -17,6 +18,12 @@ pub struct Endpoint {
     pub provider: &'static dyn Provider,
     /// What its provider needs to know of it.
     pub account: Account,
+    /// It only fills the gaps of other channels.
+    pub secondary: bool,
+    /// It was replaced: it takes what still comes, and its silence is no matter.
+    pub retired: bool,
+    /// Who may post to it; empty: anybody who proves to know its secret.
+    pub allowed_ips: Vec<IpAddr>,
 }
 
 impl Channels {
@@ -40,9 +47,13 @@ impl Channels {
     /// The channels without secrets, to read what was verified when it was stored.
     #[must_use]
     pub fn without_secrets(config: &Config) -> Channels {
-        let endpoint = |channel: &super::Channel| {
+        let endpoint = |channel: &Channel| {
             let account = channel.account(&config.server, &config.region);
-            (channel.name.clone(), Endpoint { provider: channel.provider, account })
+            let Channel { provider, secondary, retired, ref allowed_ips, .. } = *channel;
+            (
+                channel.name.clone(),
+                Endpoint { provider, account, secondary, retired, allowed_ips: allowed_ips.clone() },
+            )
         };
         Channels(config.channels.iter().map(endpoint).collect())
     }

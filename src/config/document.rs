@@ -120,6 +120,22 @@ impl<'t, 'i> Table<'t, 'i> {
         Some(items.into_iter().filter_map(|item| self.typed(key, item, "texts", DeValue::as_str)).collect())
     }
 
+    /// A text, or a list of texts for a key whose singular is its name.
+    pub(super) fn one_or_more(&mut self, key: &'static str) -> Vec<Found<&'t str>> {
+        match self.entries.get(key).map(|value| value.get_ref().as_str()) {
+            None => Vec::new(),
+            Some(Some(_)) => self.string(key).into_iter().collect(),
+            Some(None) => self.strings(key).unwrap_or_default(),
+        }
+    }
+
+    /// A table written in one line.
+    pub(super) fn inline(&mut self, key: &'static str, example: &str) -> Option<Table<'t, 'i>> {
+        let found = self.take(key)?;
+        let entries = self.typed(key, found, &format!("a table such as {example}"), DeValue::as_table)?;
+        Some(self.child(format!("{key} of {}", self.label), entries.at, entries.value))
+    }
+
     /// Whether a key holds a list with nothing in it: given, and of no use.
     pub(super) fn is_empty_list(&self, key: &str) -> bool {
         let list = self.entries.get(key).and_then(|value| value.get_ref().as_array());

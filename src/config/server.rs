@@ -18,12 +18,21 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Connections at one time.
     pub max_connections: usize,
+    /// What comes for a business number that no channel names is quarantined, not projected under the number
+    /// that the provider displays.
+    pub hold_unknown_numbers: bool,
 }
 
 impl Default for Server {
     fn default() -> Server {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Server { listen, admin_listen: None, public_url: None, max_connections: 4096 }
+        Server {
+            listen,
+            admin_listen: None,
+            public_url: None,
+            max_connections: 4096,
+            hold_unknown_numbers: false,
+        }
     }
 }
 
@@ -42,8 +51,8 @@ impl Server {
             max_connections: table
                 .integer("max_connections", 1..=1_000_000)
                 .map_or(default.max_connections, |number| number as usize),
+            hold_unknown_numbers: holds_unknown_numbers(&mut table),
         };
-        unknown_numbers(&mut table);
         table.finish(LATER);
         server
     }
@@ -95,15 +104,13 @@ fn check_public_url(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn unknown_numbers(table: &mut Table<'_, '_>) {
-    let Some(Found { value, at }) = table.string("unknown_numbers") else { return };
-    match value {
-        "accept" => {}
-        "hold" => table.problem_at(
-            at,
-            "unknown_numbers = \"hold\" is not in this version; write \"accept\" or remove it from [server]",
-        ),
-        _ => table
-            .problem_at(at, format!("'unknown_numbers' in [server] cannot be '{value}'; write \"accept\"")),
+/// Whether what comes for a number that no channel names is quarantined.
+fn holds_unknown_numbers(table: &mut Table<'_, '_>) -> bool {
+    let Some(Found { value, at }) = table.string("unknown_numbers") else { return false };
+    if !matches!(value, "accept" | "hold") {
+        let message =
+            format!("'unknown_numbers' in [server] cannot be '{value}'; write \"accept\" or \"hold\"");
+        table.problem_at(at, message);
     }
+    value == "hold"
 }

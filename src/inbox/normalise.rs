@@ -39,6 +39,7 @@ pub fn normalise(stored: &Stored, channels: &Channels) -> Prepared {
     };
     Prepared {
         id: stored.id,
+        secondary: endpoint.is_some_and(|endpoint| endpoint.secondary),
         received_at: request.received_at,
         channel: request.channel.clone(),
         provider: endpoint.map_or("unknown", |endpoint| endpoint.provider.about().slug),

@@ -159,12 +159,21 @@ fn link(rows: &mut dyn Rows, ties: &Ties, position: &Position, was: Option<i64>)
             None => unknown.push(identity),
         }
     }
+    let answered = match ties.answered_by {
+        Some(answer) => rows.event(answer)?.and_then(|row| row.cluster),
+        None => None,
+    };
+    clusters.extend(answered);
     let mut leaning = Vec::new();
     for alias in &ties.leans_on {
         match rows.alias(alias)? {
             Some((cluster, _)) => clusters.push(cluster),
+            None if answered.is_some() => {}
             None => leaning.push(alias),
         }
+    }
+    if let Some(alias) = &ties.answers {
+        clusters.extend(rows.alias(alias)?.map(|(cluster, _)| cluster));
     }
     let mut claims: Vec<&Alias> = Vec::new();
     for alias in &ties.explains {

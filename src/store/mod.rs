@@ -62,6 +62,8 @@ pub struct Prepared {
     pub provider: &'static str,
     /// How it was proven.
     pub proof: Proof,
+    /// Its channel only fills the gaps of others.
+    pub secondary: bool,
     /// Its items, or why it cannot be split into any.
     pub items: Result<Vec<Item>, Malformed>,
 }

@@ -36,19 +36,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "2: control_socket is not in this version; remove it from [server]",
     ),
     ("[server]\napp_url = \"/a\"", "2: app_url is not in this version; remove it from [server]"),
-    (
-        "{meta}path_token = \"env:A\"",
-        "5: path_token is not in this version; remove it from [[channel]] 'main'",
-    ),
-    ("{meta}header = { name = \"a\" }", "5: header is not in this version"),
-    ("{meta}allowed_ips = []", "5: allowed_ips is not in this version"),
-    ("{meta}role = \"secondary\"", "5: role is not in this version"),
-    ("{meta}retired = true", "5: retired is not in this version"),
     ("{meta}inbox_url = \"https://a\"", "5: inbox_url is not in this version"),
-    (
-        "[server]\nunknown_numbers = \"hold\"",
-        "2: unknown_numbers = \"hold\" is not in this version; write \"accept\"",
-    ),
     // Forms and types
     ("[server\nlisten = 1", "1: not TOML here: "),
     ("[server]\nlisten = \"[::1]:1\"\nlisten = \"[::1]:2\"", "3: not TOML here: duplicate key"),
@@ -97,7 +85,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[server]\npublic_url = \" https://a\"", "2: 'public_url' in [server] must not hold blanks; write"),
     (
         "[server]\nunknown_numbers = \"no\"",
-        "2: 'unknown_numbers' in [server] cannot be 'no'; write \"accept\"",
+        "2: 'unknown_numbers' in [server] cannot be 'no'; write \"accept\" or \"hold\"",
     ),
     (
         "[store]\nurl = \"postgres://u:p@h/d\"",
@@ -124,8 +112,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "3: unknown provider 'mata' in [[channel]] 'main'; did you mean 'meta'?",
     ),
     (
-        "[[channel]]\nname = \"main\"\nprovider = \"wati\"",
-        "3: unknown provider 'wati' in [[channel]] 'main'; this version knows meta",
+        "[[channel]]\nname = \"main\"\nprovider = \"whapi\"",
+        "3: unknown provider 'whapi' in [[channel]] 'main'; this version knows meta",
     ),
     (
         "[[channel]]\nname = \"Main\"\nprovider = \"meta\"\napp_secrets = [\"env:A\"]",
@@ -163,6 +151,22 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "{meta}business_numbers = { \"106\" = \"+0\" }",
         "5: 'business_numbers.106' in [[channel]] 'main' is not a phone number in E.164 form",
+    ),
+    (
+        "{meta}header = { name = \"X-A\", value = \"env:A\" }",
+        "5: 'header' in [[channel]] 'main' is not a word of meta, which signs its requests; remove it",
+    ),
+    (
+        "{meta}path_token = \"my-own-token\"",
+        "5: 'path_token' in [[channel]] 'main' is not a reference; secrets do not belong in this file",
+    ),
+    (
+        "{meta}allowed_ips = [\"203.0.113.0/24\"]",
+        "5: 'allowed_ips' in [[channel]] 'main' holds no address: '203.0.113.0/24'; write",
+    ),
+    (
+        "{meta}role = \"backup\"",
+        "5: 'role' in [[channel]] 'main' cannot be 'backup'; write \"primary\" or \"secondary\"",
     ),
     ("{meta}portfolio = \"\"", "5: 'portfolio' in [[channel]] 'main' is empty; name it or remove it"),
     (

@@ -49,6 +49,7 @@ fn project(store: &SqliteStore, reports: &[Report]) {
         channel: report.channel.clone(),
         provider: "meta",
         proof: report.proof,
+        secondary: report.secondary,
         items: Ok(vec![Item::Event(Box::new(report.event.clone()))]),
     });
     assert_eq!(store.settle(prepared.collect()).unwrap(), reports.len());

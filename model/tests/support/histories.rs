@@ -47,25 +47,32 @@ fn referral() -> impl Strategy<Value = ReferralReport> {
 fn fact(n: u16) -> impl Strategy<Value = Fact> {
     let kind =
         prop::sample::select(vec!["text", "reaction", "request_welcome", "edit", "poll_from_the_future"]);
-    let message = (kind, referral(), prop::bool::weighted(0.1)).prop_map(move |(kind, referral, group)| {
+    let wish = prop::option::weighted(0.2, prop::sample::select(vec![Wish::Stop, Wish::Start]));
+    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), wish);
+    let message = (kind, referral(), flags).prop_map(move |(kind, referral, (group, history, wish))| {
         Fact::Message(Message {
             text: Some("hi".into()),
             group,
+            history,
+            wish,
             referral,
             ..Message::new(format!("m{n}"), kind.into())
         })
     });
-    let status = (prop::sample::select(vec!["sent", "delivered", "failed"]), prop::bool::ANY).prop_map(
-        move |(state, refused)| {
-            let codes = if refused { vec![131_047] } else { vec![] };
-            Fact::Status(Status {
-                message_id: format!("o{n}"),
-                state: state.into(),
-                codes,
-                free_entry_until: None,
-            })
-        },
-    );
+    // Few messages of the business, so that statuses without a person meet the message they are about.
+    let echo = (0..3u8, prop::bool::weighted(0.2)).prop_map(|(id, history)| {
+        Fact::Echo(Echo { id: format!("o{id}"), kind: "text".into(), text: None, history })
+    });
+    let state = prop::sample::select(vec!["sent", "delivered", "failed"]);
+    let codes = prop::sample::select(vec![vec![], vec![131_047], vec![470], vec![131_050]]);
+    let status = (0..3u8, state, codes).prop_map(|(id, state, codes)| {
+        Fact::Status(Status {
+            message_id: format!("o{id}"),
+            state: state.into(),
+            codes,
+            free_entry_until: None,
+        })
+    });
     let change = (0..3u8, prop::option::of(0..3u8)).prop_map(|(phone, bsuid)| {
         Fact::IdentityChange(IdentityChange {
             previous_phone: Some(Phone::from_whatsapp_id(&format!("91987650000{phone}")).unwrap()),
@@ -74,7 +81,7 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
         })
     });
     let choice = prop::sample::select(vec!["stop", "resume"]).prop_map(|choice| {
-        Fact::Preference(Preference { category: "marketing_messages".into(), choice: choice.into() })
+        Fact::Preference(Preference { category: Preference::MARKETING.into(), choice: choice.into() })
     });
     let call = prop::bool::ANY.prop_map(move |ours| {
         let direction = if ours { CallDirection::ByBusiness } else { CallDirection::ByCustomer };
@@ -83,7 +90,7 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
     let kinds = vec!["lead.created", "consent.given", "consent.withdrawn", "conversation.ended"];
     let chatbot = (prop::sample::select(kinds), prop::option::of(0..2u8))
         .prop_map(move |(kind, conversation)| Fact::Chatbot(Box::new(chatbot_event(n, kind, conversation))));
-    prop_oneof![6 => message, 2 => status, 1 => change, 1 => choice, 1 => call, 4 => chatbot]
+    prop_oneof![6 => message, 2 => echo, 3 => status, 1 => change, 1 => choice, 1 => call, 4 => chatbot]
 }
 
 fn chatbot_event(n: u16, kind: &str, conversation: Option<u8>) -> ChatbotEvent {
@@ -110,9 +117,10 @@ fn report(n: u16) -> impl Strategy<Value = Report> {
             channel: "main".into(),
             provider: "meta".into(),
             proof: Proof::Signed,
+            secondary: false,
             received_at: Timestamp::from_second(START + received * 600).unwrap(),
             event: Event {
-                key: EventKey::new("t", &[&n.to_string()]),
+                key: key(n, &fact, &business(number)),
                 business: business(number),
                 occurred_at: timed.then(|| Timestamp::from_second(START + at * 900).unwrap()),
                 person,
@@ -122,7 +130,15 @@ fn report(n: u16) -> impl Strategy<Value = Report> {
     )
 }
 
-/// A few reports of distinct events.
+/// An echo has its message's own key, as providers give it; else every event is one of its own.
+fn key(n: u16, fact: &Fact, business: &Business) -> EventKey {
+    match (fact, &business.number) {
+        (Fact::Echo(echo), Some(number)) => EventKey::message(number, &echo.id),
+        _ => EventKey::new("t", &[&n.to_string()]),
+    }
+}
+
+/// A few reports, most of them of distinct events.
 pub(crate) fn history() -> impl Strategy<Value = Vec<Report>> {
     (2..24u16).prop_flat_map(|n| (0..n).map(report).collect::<Vec<_>>())
 }

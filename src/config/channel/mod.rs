@@ -2,6 +2,7 @@
 //! Here is what it is; `read.rs` is how it is read.
 
 mod read;
+mod shared;
 
 pub(super) use read::read_all;
 
@@ -11,6 +12,7 @@ use super::server::Server;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use wabridge_model::Phone;
 use wabridge_providers::signature::{Scheme, check_secret};
 use wabridge_providers::{About, Account, Provider, SampleId, Secrets};
@@ -28,6 +30,16 @@ pub struct Channel {
     pub signing: Vec<SecretReference>,
     /// Where Meta's verify token is.
     pub verify_token: Option<SecretReference>,
+    /// Where the last parts of its URL are, the newest first.
+    pub path_tokens: Vec<SecretReference>,
+    /// A header that every request must have, and where its values are.
+    pub header: Option<(String, Vec<SecretReference>)>,
+    /// Who may post to it; empty: anybody who proves to know its secret.
+    pub allowed_ips: Vec<IpAddr>,
+    /// It only fills the gaps of other channels.
+    pub secondary: bool,
+    /// It was replaced: it takes what still comes, and its silence is no matter.
+    pub retired: bool,
     /// The provider's account id to our number.
     pub business_numbers: BTreeMap<String, Phone>,
     /// The channel's only number, for providers that do not name it.
@@ -46,6 +58,11 @@ impl Channel {
             portfolio: "default".to_owned(),
             signing: Vec::new(),
             verify_token: None,
+            path_tokens: Vec::new(),
+            header: None,
+            allowed_ips: Vec::new(),
+            secondary: false,
+            retired: false,
             business_numbers: BTreeMap::new(),
             business_number: None,
             sample_ids: default_samples(provider.about()),
@@ -72,22 +89,25 @@ impl Channel {
     /// # Errors
     /// Every reference that gives none, not only the first.
     pub fn resolve_secrets(&self) -> Result<Secrets, SecretErrors> {
-        let mut errors = Vec::new();
         let about = self.provider.about();
-        let mut signing = Vec::new();
-        for (index, reference) in self.signing.iter().enumerate() {
-            let secret = reference.resolve().and_then(|secret| fit(about.scheme, secret));
-            let key = format!("{}[{index}]", signing_key(about));
-            signing.extend(self.settle(secret, key, reference, &mut errors));
-        }
+        let mut errors = Vec::new();
+        let mut all = |key: &str, references: &[SecretReference], scheme: Scheme| -> Vec<SecretString> {
+            let one = |(index, reference): (usize, &SecretReference)| {
+                let secret = reference.resolve().and_then(|secret| fit(scheme, secret));
+                self.settle(secret, format!("{key}[{index}]"), reference, &mut errors)
+            };
+            references.iter().enumerate().filter_map(one).collect()
+        };
+        let signing = all(signing_key(about), &self.signing, about.scheme);
+        let path_tokens = all("path_token", &self.path_tokens, Scheme::SharedSecret);
+        let header = self.header.as_ref();
+        let header =
+            header.map(|(name, values)| (name.clone(), all("header.value", values, Scheme::SharedSecret)));
         let verify_token = self.verify_token.as_ref().and_then(|reference| {
             self.settle(reference.resolve(), "verify_token".to_owned(), reference, &mut errors)
         });
-        if errors.is_empty() {
-            Ok(Secrets { signing, verify_token, ..Secrets::default() })
-        } else {
-            Err(SecretErrors(errors))
-        }
+        let secrets = Secrets { signing, verify_token, path_tokens, header };
+        if errors.is_empty() { Ok(secrets) } else { Err(SecretErrors(errors)) }
     }
 
     fn settle(

@@ -1,6 +1,6 @@
 //! How `[[channel]]` is read: each key by its own rule, so that one mistake hides no other.
 
-use super::{Channel, default_samples, is_meta, signing_key};
+use super::{Channel, default_samples, is_meta, shared, signing_key};
 use crate::config::document::{Found, Table, nearest};
 use crate::config::secret::SecretReference;
 use crate::config::server::Server;
@@ -11,7 +11,7 @@ use wabridge_providers::signature::Scheme;
 use wabridge_providers::{About, Provider, SampleId};
 
 /// Keys that the design names and nothing reads yet.
-const LATER: &[&str] = &["allowed_ips", "header", "inbox_url", "path_token", "retired", "role"];
+const LATER: &[&str] = &["inbox_url"];
 
 /// The keys that hold signing secrets: each provider's own word for them. A provider not named here says `secrets`.
 const SIGNING_KEYS: [&str; 3] = ["app_secrets", "auth_tokens", "secrets"];
@@ -27,11 +27,17 @@ fn channel(mut table: Table<'_, '_>, server: &Server, names: &mut BTreeSet<Strin
     let provider = provider(&mut table);
     let about = provider.map(Provider::about);
     let portfolio = portfolio(&mut table);
-    let signing = signing(&mut table, about);
+    let path_tokens = shared::path_tokens(&mut table);
+    let header = shared::header(&mut table, about);
+    let has_shared = header.is_some() || !path_tokens.is_empty();
+    let signing = signing(&mut table, about, has_shared);
     let verify_token = verify_token(&mut table, about);
     let business_numbers = business_numbers(&mut table);
     let business_number = table.string("business_number").and_then(|n| phone(&table, "business_number", n));
     let sample_ids = sample_ids(&mut table, about);
+    let allowed_ips = shared::allowed_ips(&mut table);
+    let secondary = shared::is_secondary(&mut table);
+    let retired = table.boolean("retired").unwrap_or_default();
     if about.is_some_and(|about| about.scheme == Scheme::TwilioHmacSha1) && server.public_url.is_none() {
         let needed =
             "needs 'public_url' in [server]: its provider signs the URL; add public_url = \"https://...\"";
@@ -44,6 +50,11 @@ fn channel(mut table: Table<'_, '_>, server: &Server, names: &mut BTreeSet<Strin
         portfolio,
         signing,
         verify_token,
+        path_tokens,
+        header,
+        allowed_ips,
+        secondary,
+        retired,
         business_numbers,
         business_number,
         sample_ids: sample_ids.unwrap_or_else(|| default_samples(provider.about())),
@@ -93,17 +104,17 @@ fn portfolio(table: &mut Table<'_, '_>) -> String {
 }
 
 /// The references of the provider's own key; another provider's key is refused by name.
-fn signing(table: &mut Table<'_, '_>, about: Option<&About>) -> Vec<SecretReference> {
+fn signing(table: &mut Table<'_, '_>, about: Option<&About>, has_shared: bool) -> Vec<SecretReference> {
     let mut references = Vec::new();
     let mut given = false;
     for key in SIGNING_KEYS {
         let Some(items) = table.strings(key) else { continue };
-        if let Some(about) = about.filter(|about| signing_key(about) != key) {
+        if let Some(about) = about.filter(|about| !signs(about) || signing_key(about) != key) {
             let message = format!(
-                "'{key}' in {} is not a word of {}; write {} = [...]",
+                "'{key}' in {} is not a word of {}; write {}",
                 table.label,
                 about.slug,
-                signing_key(about)
+                example(about)
             );
             table.problem(message);
         }
@@ -115,15 +126,25 @@ fn signing(table: &mut Table<'_, '_>, about: Option<&About>) -> Vec<SecretRefere
                 .filter_map(|(index, item)| reference(table, &format!("{key}[{index}]"), item)),
         );
     }
-    if let Some(about) = about.filter(|_| !given) {
-        let message = format!(
-            "{} has no proof: anybody could post to it; add {} = [\"env:NAME\"]",
-            table.label,
-            signing_key(about)
-        );
+    let suffices = |about: &&About| given || (has_shared && about.scheme.takes_shared_secret());
+    if let Some(about) = about.filter(|about| !suffices(about)) {
+        let message =
+            format!("{} has no proof: anybody could post to it; add {}", table.label, example(about));
         table.problem(message);
     }
     references
+}
+
+fn signs(about: &About) -> bool {
+    about.scheme != Scheme::SharedSecret
+}
+
+/// What proves a provider's requests, as one would write it.
+fn example(about: &About) -> String {
+    match about.scheme {
+        Scheme::SharedSecret => "path_token = \"env:NAME\"".to_owned(),
+        _ => format!("{} = [\"env:NAME\"]", signing_key(about)),
+    }
 }
 
 fn verify_token(table: &mut Table<'_, '_>, about: Option<&About>) -> Option<SecretReference> {
@@ -135,7 +156,7 @@ fn verify_token(table: &mut Table<'_, '_>, about: Option<&About>) -> Option<Secr
     reference(table, "verify_token", found)
 }
 
-fn reference(table: &Table<'_, '_>, key: &str, found: Found<&str>) -> Option<SecretReference> {
+pub(super) fn reference(table: &Table<'_, '_>, key: &str, found: Found<&str>) -> Option<SecretReference> {
     let reference = SecretReference::parse(found.value);
     reference.map_err(|fault| table.problem_at(found.at, format!("'{key}' in {} {fault}", table.label))).ok()
 }

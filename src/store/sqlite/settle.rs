@@ -179,6 +179,7 @@ fn settle_item<'a>(
         channel: one.channel.clone(),
         provider: one.provider.to_owned(),
         proof: one.proof,
+        secondary: one.secondary,
         received_at: one.received_at,
         event,
     };

@@ -161,6 +161,7 @@ pub(crate) async fn tell(store: &SqliteStore, told: impl IntoIterator<Item = Tol
         let claimed = store.claim(1).unwrap().remove(0);
         let is_bot = matches!(event.fact, Fact::Chatbot(_));
         let prepared = Prepared {
+            secondary: false,
             id: claimed.id,
             received_at: claimed.request.received_at,
             channel: if is_bot { "site" } else { "main" }.into(),
