@@ -10,6 +10,7 @@ mod channels;
 mod consent;
 mod document;
 mod error;
+mod link;
 mod region;
 mod secret;
 mod server;
@@ -29,6 +30,7 @@ pub use window::Window;
 pub(crate) use document::nearest;
 use document::{Report, Table};
 use std::path::{Path, PathBuf};
+use wabridge_model::event::Link;
 
 /// Tables of the design that nothing reads yet. Accepting them in silence would promise what does not happen.
 const LATER: &[&str] = &[
@@ -39,7 +41,6 @@ const LATER: &[&str] = &[
     "graph",
     "intents",
     "leads",
-    "link",
     "oidc",
     "quota",
     "retention",
@@ -61,6 +62,8 @@ pub struct Config {
     pub consent: Consent,
     /// Every `[[channel]]`, in the order of the file. Names are unique.
     pub channels: Vec<Channel>,
+    /// Every `[[link]]`. Codes are unique without regard to case.
+    pub links: Vec<Link>,
 }
 
 impl Config {
@@ -74,6 +77,7 @@ impl Config {
             window: Window::default(),
             consent: Consent::default(),
             channels: Vec::new(),
+            links: Vec::new(),
         }
     }
 
@@ -107,6 +111,7 @@ impl Config {
         root.refuse("target", "[[target]]: delivery is not in this version; remove it");
         Config {
             channels: channel::read_all(root, &server),
+            links: link::read_all(root),
             store: root.section("store").map(Store::read).unwrap_or_default(),
             region: root.section("region").map(Region::read).unwrap_or_default(),
             window: root.section("window").map(Window::read).unwrap_or_default(),

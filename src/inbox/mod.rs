@@ -4,4 +4,5 @@
 
 pub mod normalise;
 pub mod projector;
+pub mod reading;
 pub mod receive;

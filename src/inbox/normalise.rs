@@ -1,7 +1,8 @@
 //! A stored request, read for what it means.
 //!
-//! In: the evidence as stored, and the channels as configured now. Out: items, or why there are none.
+//! In: the evidence as stored, and the channels and words as configured now. Out: items, or why there are none.
 
+use super::reading::Reading;
 use crate::config::Channels;
 use crate::store::{Prepared, Stored};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +14,7 @@ const MOST_ITEMS: usize = 10_000;
 
 /// Reads a stored request. Never fails: what cannot be read is quarantined with a reason.
 #[must_use]
-pub fn normalise(stored: &Stored, channels: &Channels) -> Prepared {
+pub fn normalise(stored: &Stored, channels: &Channels, reading: &Reading) -> Prepared {
     let request = &stored.request;
     let endpoint = channels.get(&request.channel);
     let items = match endpoint {
@@ -29,8 +30,9 @@ pub fn normalise(stored: &Stored, channels: &Channels) -> Prepared {
             };
             let verified = Verified::recall(inbound, request.proof);
             // A panic in a provider is a fault of ours; the body waits for the version that mends it.
-            let read = AssertUnwindSafe(|| endpoint.provider.normalise(&verified, &endpoint.account));
-            match catch_unwind(read) {
+            let read = || endpoint.provider.normalise(&verified, &endpoint.account);
+            let read = || read().map(|items| read_texts(items, reading));
+            match catch_unwind(AssertUnwindSafe(read)) {
                 Ok(Ok(items)) if items.len() > MOST_ITEMS => Err(whole("too_many_items")),
                 Ok(read) => read,
                 Err(_) => Err(whole("panic")),
@@ -46,6 +48,15 @@ pub fn normalise(stored: &Stored, channels: &Channels) -> Prepared {
         proof: request.proof,
         items,
     }
+}
+
+fn read_texts(mut items: Vec<Item>, reading: &Reading) -> Vec<Item> {
+    for item in &mut items {
+        if let Item::Event(event) = item {
+            reading.read(event);
+        }
+    }
+    items
 }
 
 fn whole(reason: &'static str) -> Malformed {

@@ -4,6 +4,7 @@
 //! from the store, so a crash repeats work and loses none. Tests call [`Projector::step`].
 
 use super::normalise::{normalise, tally};
+use super::reading::Reading;
 use crate::config::Channels;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -46,6 +47,8 @@ pub struct Projector {
     pub store: Arc<dyn Store>,
     /// The channels, without secrets.
     pub channels: Channels,
+    /// The operator's own words.
+    pub reading: Reading,
 }
 
 impl Projector {
@@ -63,7 +66,7 @@ impl Projector {
             if !stored.poison {
                 self.store.in_hand(Some(stored.id));
             }
-            let one = normalise(stored, &self.channels);
+            let one = normalise(stored, &self.channels, &self.reading);
             let (read, quarantined) = tally(&one);
             if quarantined > 0 {
                 tracing::warn!(

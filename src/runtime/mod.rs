@@ -6,6 +6,7 @@
 use crate::clock::{Clock, ClockWatch};
 use crate::config::{Channels, Config, SecretErrors, Server};
 use crate::inbox::projector::{Bell, Projecting, Projector};
+use crate::inbox::reading::Reading;
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -93,7 +94,11 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             stopping: AtomicBool::new(false),
         };
-        let projector = Projector { store: Arc::clone(&store), channels: Channels::without_secrets(&config) };
+        let projector = Projector {
+            store: Arc::clone(&store),
+            channels: Channels::without_secrets(&config),
+            reading: Reading::new(&config),
+        };
         let hooks = Hooks {
             channels,
             store: Arc::clone(&store),

@@ -28,6 +28,28 @@ const MISTAKES: &[(&str, &str)] = &[
         "{meta}sample_ids = [{ entry = \"0\", phone_number = \"1\", phone_number_id = \"1\" }]",
         "5: unknown key 'phone_number' in sample_ids of [[channel]] 'main'; did you mean 'phone_number_id'?",
     ),
+    (
+        "[[link]]\ncode = \"IGBIO\"\nutm_sorce = \"instagram\"",
+        "3: unknown key 'utm_sorce' in [[link]] 'IGBIO'; did you mean 'utm_source'?",
+    ),
+    // Links
+    ("[[link]]\nutm_source = \"instagram\"", "1: [[link]] has no 'code'; add code = \"IGBIO\""),
+    (
+        "[[link]]\ncode = \"IG BIO\"",
+        "2: 'code' of [[link]] 'IG BIO' must be one word: write letters and digits",
+    ),
+    ("[[link]]\ncode = \"IGBIO-\"", "2: 'code' of [[link]] 'IGBIO-' must be one word"),
+    ("[[link]]\ncode = \"\"", "2: 'code' of [[link]] '' must be one word"),
+    ("[[link]]\ncode = \"IGB\"", "2: 'code' of [[link]] 'IGB' would be found in other texts"),
+    (
+        "[[link]]\ncode = \"IGBIO\"\n[[link]]\ncode = \"igbio\"",
+        "4: 'code' of [[link]] 'igbio' is taken by a link above (case does not count)",
+    ),
+    (
+        "[[link]]\ncode = \"IGBIO\"\nutm_medium = \" \"",
+        "3: 'utm_medium' in [[link]] 'IGBIO' is empty; write its value or remove it",
+    ),
+    ("link = 1", "1: 'link' in the file must be tables, each headed by [[...]]"),
     // Keys of a later version
     ("[[target]]\nname = \"hubspot\"", "1: [[target]]: delivery is not in this version; remove it"),
     ("[retention]\ndays = 1", "1: retention is not in this version; remove it from the file"),
