@@ -20,7 +20,7 @@ use wabridge::store::Store;
 use wabridge::store::sqlite::{Signals, SqliteStore};
 use wabridge::telemetry::metrics::Metrics;
 use wabridge::web::connection::Connections;
-use wabridge::web::{self, Limits, State, api::Api, health::Health, hooks::Hooks};
+use wabridge::web::{self, Limits, Sockets, State, api::Api, health::Health, hooks::Hooks};
 use wabridge_providers::{Inbound, Item};
 
 /// What a measurement needs to know of the server under it.
@@ -84,7 +84,7 @@ pub(crate) fn empty(config: &Config) -> Http {
     }
     let server = config.server.clone();
     Http::start(move || {
-        web::listen(&server, Limits::default(), &yardstick_connections(), |routes| {
+        web::listen(&server, Vec::new(), Limits::default(), &yardstick_connections(), |routes| {
             routes.route("/hooks/{channel}", actix::post().to(post));
         })
     })
@@ -96,7 +96,7 @@ pub(crate) fn ceiling(config: &Config) -> Http {
     let work = actix::Data::new((channels, SystemClock::default()));
     let server = config.server.clone();
     Http::start(move || {
-        web::listen(&server, Limits::default(), &yardstick_connections(), move |routes| {
+        web::listen(&server, Vec::new(), Limits::default(), &yardstick_connections(), move |routes| {
             routes.app_data(work.clone()).route("/hooks/{channel}", actix::post().to(understand));
         })
     })
@@ -148,7 +148,7 @@ pub(crate) fn durable(config: Config) -> Durable {
     let metrics = Arc::new(Metrics::default());
     let channels = Channels::with_secrets(&config).expect("the secret is held");
     let hooks = Hooks {
-        channels,
+        channels: Arc::new(channels.into()),
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
@@ -167,7 +167,7 @@ pub(crate) fn durable(config: Config) -> Durable {
     let state =
         State { hooks: Arc::new(hooks).into(), api: Arc::new(api).into(), health: Arc::new(health).into() };
     let http = Http::start(move || {
-        let mut servers = web::bind(&server, Limits::default(), &state)?;
+        let mut servers = web::bind(&server, Sockets::default(), Limits::default(), &state)?;
         Ok((servers.address, servers.running.remove(0)))
     });
     Durable { http, store }

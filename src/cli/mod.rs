@@ -74,7 +74,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let out = &mut io::stdout().lock();
     match command {
         Command::Demo(demo) => demo.run(out),
-        Command::Serve(serve) => serve.run(load(&config)?, out),
+        Command::Serve(serve) => serve.run(&config, out),
         Command::Check(check) => check.run(&config, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),

@@ -4,10 +4,12 @@ use super::failure::{Failure, OrExit};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::runtime::{Daemon, StartError, Stop};
+use crate::runtime::{Daemon, Handed, Reloader, StartError, Stop, supervisor};
 use crate::store::sqlite::{SCHEMA_VERSION, library_version};
 use crate::store::{StoreError, StoreErrorKind};
+use crate::web::Sockets;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,16 +19,21 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) struct Serve {}
 
 impl Serve {
-    pub(super) fn run(self, config: Config, out: &mut dyn Write) -> Result<Exit, Failure> {
+    pub(super) fn run(self, path: &Path, out: &mut dyn Write) -> Result<Exit, Failure> {
+        let config = Config::load(path).or_exit(Exit::Config)?;
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
-        let path = config.store.path.clone();
-        let daemon = start(config)?;
-        writeln!(out, "{}", start_line(&daemon, &path.display().to_string()))?;
-        out.flush()?;
+        let store = config.store.path.clone();
+        let Handed { sockets, names } = Handed::take().or_exit(Exit::Unavailable)?;
+        let daemon = start(sockets, config)?;
         let signals = listen_for_signals(daemon.stopper.clone())?;
+        reload_on_signal(&signals, Arc::clone(&daemon.reloader), path.to_owned())?;
+        writeln!(out, "{}", start_line(&daemon, &store.display().to_string(), &names))?;
+        out.flush()?;
+        supervisor::ready();
         let why = daemon.wait();
+        supervisor::stopping();
         tracing::info!(?why, "stopping");
         match why {
             Stop::Asked => {
@@ -40,8 +47,8 @@ impl Serve {
     }
 }
 
-fn start(config: Config) -> Result<Daemon, Failure> {
-    Daemon::start(config, Arc::new(SystemClock::default())).map_err(|error| {
+fn start(sockets: Sockets, config: Config) -> Result<Daemon, Failure> {
+    Daemon::start_on(sockets, config, Arc::new(SystemClock::default())).map_err(|error| {
         let exit = match &error {
             StartError::Secrets(_) => Exit::Config,
             StartError::Store(error) => exit_of(error),
@@ -61,12 +68,16 @@ pub(super) fn exit_of(error: &StoreError) -> Exit {
     }
 }
 
-fn start_line(daemon: &Daemon, path: &str) -> String {
+fn start_line(daemon: &Daemon, path: &str, handed: &[String]) -> String {
     let metrics = daemon
         .admin_address
         .map_or_else(String::new, |address| format!(", metrics on http://{address}/metrics"));
+    let handed = match handed {
+        [] => String::new(),
+        names => format!("; sockets handed over: {}", names.join(", ")),
+    };
     format!(
-        "wabridge {} listens on http://{}; store {path} (schema {SCHEMA_VERSION}, SQLite {}, a 200 is committed and flushed){metrics}",
+        "wabridge {} listens on http://{}; store {path} (schema {SCHEMA_VERSION}, SQLite {}, a 200 is committed and flushed){metrics}{handed}",
         env!("CARGO_PKG_VERSION"),
         daemon.address,
         library_version(),
@@ -92,4 +103,38 @@ pub(super) fn listen_for_signals(stopper: Sender<Stop>) -> Result<tokio::runtime
     });
     drop(_inside);
     Ok(runtime)
+}
+
+/// Reads the configuration anew at every SIGHUP, for as long as the runtime lives.
+fn reload_on_signal(
+    runtime: &tokio::runtime::Runtime,
+    reloader: Arc<Reloader>,
+    path: PathBuf,
+) -> Result<(), Failure> {
+    let _inside = runtime.enter();
+    let mut hang_up = signal(SignalKind::hangup())?;
+    runtime.spawn(async move {
+        while hang_up.recv().await.is_some() {
+            supervisor::reloading();
+            reload(&reloader, &path);
+            // Either way it serves on; what it serves by is in the log.
+            supervisor::ready();
+        }
+    });
+    Ok(())
+}
+
+fn reload(reloader: &Reloader, path: &Path) {
+    match reloader.reload(path) {
+        Ok(waits) => {
+            tracing::info!("the configuration is in force");
+            if !waits.is_empty() {
+                let keys = waits.join(", ");
+                tracing::warn!(keys, "these changes wait for a restart");
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "the configuration was not taken; the one before stays in force");
+        }
+    }
 }

@@ -3,9 +3,8 @@
 //! In: a wake-up after each commit. Out: settled requests. It keeps no state: what is waiting is read
 //! from the store, so a crash repeats work and loses none. Tests call [`Projector::step`].
 
-use super::normalise::{normalise, tally};
-use super::reading::Reading;
-use crate::config::Channels;
+use super::normalise::{Reader, tally};
+use crate::config::Live;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,10 +44,8 @@ impl Bell {
 pub struct Projector {
     /// Where requests wait and leads are kept.
     pub store: Arc<dyn Store>,
-    /// The channels, without secrets.
-    pub channels: Channels,
-    /// The operator's own words.
-    pub reading: Reading,
+    /// What requests are read with, as configured now.
+    pub reader: Arc<Live<Reader>>,
 }
 
 impl Projector {
@@ -61,12 +58,14 @@ impl Projector {
         if claimed.is_empty() {
             return Ok(0);
         }
+        let reader = self.reader.get();
+        let mut known = self.store.account_numbers()?;
         let mut prepared = Vec::with_capacity(claimed.len());
         for stored in &claimed {
             if !stored.poison {
                 self.store.in_hand(Some(stored.id));
             }
-            let one = normalise(stored, &self.channels, &self.reading);
+            let one = reader.prepare(stored, &mut known);
             let (read, quarantined) = tally(&one);
             if quarantined > 0 {
                 tracing::warn!(

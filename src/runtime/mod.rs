@@ -3,23 +3,30 @@
 //! In: a configuration and a clock. Out: a running daemon on real sockets, for `serve`, for `demo` and
 //! for tests alike.
 
+mod handed;
+mod reload;
+pub mod supervisor;
+
+pub use handed::Handed;
+pub use reload::{ReloadError, Reloader};
+
 use crate::clock::{Clock, ClockWatch};
-use crate::config::{Channels, Config, SecretErrors, Server};
+use crate::config::{Config, SecretErrors, Server};
 use crate::inbox::projector::{Bell, Projecting, Projector};
-use crate::inbox::reading::Reading;
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::web::api::Api;
 use crate::web::health::Health;
 use crate::web::hooks::Hooks;
-use crate::web::{self, Limits, State};
+use crate::web::{self, Limits, Sockets, State};
 use actix_web::dev::ServerHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use supervisor::Watchdog;
 
 /// Why a daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,11 +66,14 @@ pub struct Daemon {
     pub store: Arc<dyn Store>,
     /// To ask it to stop from another thread.
     pub stopper: Sender<Stop>,
+    /// To give it another configuration while it runs.
+    pub reloader: Arc<Reloader>,
     stopped: Receiver<Stop>,
     health: Arc<Health>,
     handles: Vec<ServerHandle>,
     serving: Option<JoinHandle<()>>,
     projecting: Option<Projecting>,
+    watchdog: Watchdog,
 }
 
 impl Daemon {
@@ -72,7 +82,15 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Daemon, StartError> {
-        Daemon::start_within(Limits::default(), config, clock)
+        Daemon::start_on(Sockets::default(), config, clock)
+    }
+
+    /// As [`Daemon::start`], on sockets that the service manager handed over.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub fn start_on(sockets: Sockets, config: Config, clock: Arc<dyn Clock>) -> Result<Daemon, StartError> {
+        Daemon::start_with(sockets, Limits::default(), config, clock)
     }
 
     /// As [`Daemon::start`], with other limits of time: for tests.
@@ -80,7 +98,16 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start_within(limits: Limits, config: Config, clock: Arc<dyn Clock>) -> Result<Daemon, StartError> {
-        let channels = Channels::with_secrets(&config)?;
+        Daemon::start_with(Sockets::default(), limits, config, clock)
+    }
+
+    fn start_with(
+        sockets: Sockets,
+        limits: Limits,
+        config: Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Daemon, StartError> {
+        let reloader = Reloader::new(config.clone())?;
         let bell = Arc::new(Bell::default());
         let (stopper, stopped) = channel();
         let store: Arc<dyn Store> =
@@ -94,13 +121,10 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             stopping: AtomicBool::new(false),
         };
-        let projector = Projector {
-            store: Arc::clone(&store),
-            channels: Channels::without_secrets(&config),
-            reading: Reading::new(&config),
-        };
+        let projector =
+            Projector { store: Arc::clone(&store), reader: Arc::clone(&reloader.projection) };
         let hooks = Hooks {
-            channels,
+            channels: Arc::clone(&reloader.hooks),
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
@@ -116,9 +140,10 @@ impl Daemon {
             api: Arc::new(api).into(),
             health: Arc::clone(&health).into(),
         };
-        let (serving, bound) = serve(server, limits, state).map_err(refused)?;
+        let (serving, bound) = serve(server, sockets, limits, state).map_err(refused)?;
         let (address, admin_address, handles) = bound;
         let projecting = projector.start(bell, metrics).map_err(refused)?;
+        let watchdog = Watchdog::start(Arc::clone(&store)).map_err(refused)?;
         Ok(Daemon {
             address,
             admin_address,
@@ -129,6 +154,8 @@ impl Daemon {
             handles,
             serving: Some(serving),
             projecting: Some(projecting),
+            watchdog,
+            reloader: Arc::new(reloader),
         })
     }
 
@@ -150,6 +177,8 @@ impl Daemon {
             let _ = serving.join();
         }
         drop(self.projecting.take());
+        // Last: until here, the service manager may ask whether the stop hangs.
+        drop(self.watchdog);
     }
 }
 
@@ -171,11 +200,16 @@ fn signals(bell: &Arc<Bell>, stopper: &Sender<Stop>) -> Signals {
 type Bound = (SocketAddr, Option<SocketAddr>, Vec<ServerHandle>);
 
 /// Binds and serves on a thread of its own; returns once the listeners are bound.
-fn serve(server: Server, limits: Limits, state: State) -> std::io::Result<(JoinHandle<()>, Bound)> {
+fn serve(
+    server: Server,
+    sockets: Sockets,
+    limits: Limits,
+    state: State,
+) -> std::io::Result<(JoinHandle<()>, Bound)> {
     let (tell, told) = channel();
     let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let servers = match web::bind(&server, limits, &state) {
+            let servers = match web::bind(&server, sockets, limits, &state) {
                 Ok(servers) => servers,
                 Err(error) => return drop(tell.send(Err(error))),
             };

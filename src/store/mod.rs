@@ -10,6 +10,7 @@ pub use error::{StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use wabridge_model::Phone;
 use wabridge_model::cluster::{Alias, Cluster};
 use wabridge_model::evidence::{Evidence, Position, Proof};
 use wabridge_model::id::{EventId, Identity, LeadId};
@@ -64,9 +65,14 @@ pub struct Prepared {
     pub proof: Proof,
     /// Its channel only fills the gaps of others.
     pub secondary: bool,
+    /// Account ids that no channel names, with the number displayed for each: to be remembered.
+    pub resolved: Vec<(String, Phone)>,
     /// Its items, or why it cannot be split into any.
     pub items: Result<Vec<Item>, Malformed>,
 }
+
+/// The business numbers that account ids stood for which no channel named, by channel and account id.
+pub type AccountNumbers = BTreeMap<(String, String), Phone>;
 
 /// How far projection is behind the acknowledgements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,7 +112,10 @@ pub trait Inbox: Send + Sync {
     /// When it does not.
     fn probe(&self) -> Result<(), StoreError>;
 
-    /// How far projection is behind.
+    /// The business numbers that account ids stood for which no channel named, by channel and account id.
+pub type AccountNumbers = BTreeMap<(String, String), Phone>;
+
+/// How far projection is behind.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -4,7 +4,7 @@
 //! provider whether to send it again. The body is bounded in size and in time.
 
 use crate::clock::Clock;
-use crate::config::{Channels, Endpoint};
+use crate::config::{Channels, Endpoint, Live};
 use crate::inbox::receive::{Refusal, receive};
 use crate::store::Store;
 use crate::telemetry::metrics::{Answered, Metrics};
@@ -22,8 +22,8 @@ pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// What the webhook routes work with.
 pub struct Hooks {
-    /// The channels, with secrets.
-    pub channels: Channels,
+    /// The channels, with secrets, as configured now.
+    pub channels: Arc<Live<Channels>>,
     /// Where requests are stored.
     pub store: Arc<dyn Store>,
     /// The clock.
@@ -37,7 +37,8 @@ pub struct Hooks {
 impl Hooks {
     /// The provider that a path belongs to, for counting; `unknown` where it is no channel's.
     pub(super) fn provider_of(&self, path: &str) -> &'static str {
-        let channel = path.strip_prefix("/hooks/").and_then(|name| self.channels.get(name));
+        let channels = self.channels.get();
+        let channel = path.strip_prefix("/hooks/").and_then(|name| channels.get(name));
         channel.map_or("unknown", |endpoint| endpoint.provider.about().slug)
     }
 }
@@ -56,7 +57,8 @@ pub fn configure(routes: &mut web::ServiceConfig) {
 
 /// Answers the provider's check of the URL.
 async fn greet(request: HttpRequest, channel: web::Path<String>, hooks: web::Data<Hooks>) -> HttpResponse {
-    let Some(endpoint) = hooks.channels.get(&channel) else { return unknown(&hooks) };
+    let channels = hooks.channels.get();
+    let Some(endpoint) = channels.get(&channel) else { return unknown(&hooks) };
     let provider = endpoint.provider.about().slug;
     match endpoint.provider.greet(request.query_string(), &endpoint.account) {
         Ok(challenge) => {
@@ -75,7 +77,8 @@ async fn post(
     payload: web::Payload,
     hooks: web::Data<Hooks>,
 ) -> HttpResponse {
-    let Some(endpoint) = hooks.channels.get(&channel) else { return unknown(&hooks) };
+    let channels = hooks.channels.get();
+    let Some(endpoint) = channels.get(&channel) else { return unknown(&hooks) };
     let provider = endpoint.provider.about().slug;
     let body = match read(request.headers(), payload, hooks.limits.body_time).await {
         Ok(body) => body,
@@ -181,7 +184,7 @@ fn not_allowed(hooks: &Hooks, endpoint: &Endpoint) -> HttpResponse {
 }
 
 async fn other_method(channel: web::Path<String>, hooks: web::Data<Hooks>) -> HttpResponse {
-    match hooks.channels.get(&channel) {
+    match hooks.channels.get().get(&channel) {
         Some(endpoint) => not_allowed(&hooks, endpoint),
         None => unknown(&hooks),
     }

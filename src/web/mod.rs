@@ -14,7 +14,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use connection::Connections;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +57,16 @@ pub struct State {
     pub health: web::Data<health::Health>,
 }
 
+/// Listening sockets that the service manager handed over: it keeps them open between two runs of the daemon,
+/// so that a restart refuses nobody. Where there is none, the configured address is bound.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// For the main listener.
+    pub main: Vec<TcpListener>,
+    /// For the admin listener.
+    pub admin: Vec<TcpListener>,
+}
+
 /// Servers that are bound and run when awaited.
 pub struct Servers {
     /// The main listener's address.
@@ -88,10 +98,10 @@ impl Servers {
 ///
 /// # Errors
 /// When an address is taken or not ours.
-pub fn bind(server: &Server, limits: Limits, state: &State) -> io::Result<Servers> {
+pub fn bind(server: &Server, sockets: Sockets, limits: Limits, state: &State) -> io::Result<Servers> {
     let connections = Connections::new(Arc::clone(&state.hooks.metrics), limits.idle_time + limits.head_time);
     let theirs = state.clone();
-    let (address, main) = listen(server, limits, &connections, move |routes| {
+    let (address, main) = listen(server, sockets.main, limits, &connections, move |routes| {
         routes
             .app_data(theirs.hooks.clone())
             .app_data(theirs.api.clone())
@@ -107,36 +117,49 @@ pub fn bind(server: &Server, limits: Limits, state: &State) -> io::Result<Server
         running: vec![main],
         connections,
     };
-    if let Some(listen) = server.admin_listen {
-        let theirs = state.clone();
-        let admin = HttpServer::new(move || {
-            App::new()
-                .app_data(theirs.hooks.clone())
-                .app_data(theirs.health.clone())
-                .wrap(from_fn(within_limits))
-                .configure(health::configure_admin)
-        })
-        .workers(1)
-        .max_connections(ADMIN_CONNECTIONS)
-        .client_request_timeout(limits.head_time)
-        .keep_alive(limits.idle_time)
-        .disable_signals()
-        .bind(listen)?;
-        servers.admin_address = Some(first_address(admin.addrs())?);
-        let admin = admin.run();
+    if server.admin_listen.is_some() || !sockets.admin.is_empty() {
+        let (address, admin) = listen_for_admin(server, sockets.admin, limits, state)?;
+        servers.admin_address = Some(address);
         servers.handles.push(admin.handle());
         servers.running.push(admin);
     }
     Ok(servers)
 }
 
-/// Binds the main listener with these routes. The benchmark serves its yardsticks through it, so that they
+fn listen_for_admin(
+    server: &Server,
+    sockets: Vec<TcpListener>,
+    limits: Limits,
+    state: &State,
+) -> io::Result<(SocketAddr, actix_web::dev::Server)> {
+    let state = state.clone();
+    let admin = HttpServer::new(move || {
+        App::new()
+            .app_data(state.hooks.clone())
+            .app_data(state.health.clone())
+            .wrap(from_fn(within_limits))
+            .configure(health::configure_admin)
+    })
+    .workers(1)
+    .max_connections(ADMIN_CONNECTIONS)
+    .client_request_timeout(limits.head_time)
+    .keep_alive(limits.idle_time)
+    .disable_signals();
+    let admin = match server.admin_listen.filter(|_| sockets.is_empty()) {
+        Some(listen) => admin.bind(listen)?,
+        None => sockets.into_iter().try_fold(admin, HttpServer::listen)?,
+    };
+    Ok((first_address(admin.addrs())?, admin.run()))
+}
+
+/// Binds the main listener with these routes, or takes the sockets handed over for it. The benchmark serves its yardsticks through it, so that they
 /// differ from the daemon in nothing but what a route does.
 ///
 /// # Errors
 /// When the address is taken or not ours.
 pub fn listen(
     server: &Server,
+    sockets: Vec<TcpListener>,
     limits: Limits,
     connections: &Arc<Connections>,
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
@@ -150,8 +173,12 @@ pub fn listen(
         .client_request_timeout(limits.head_time)
         .keep_alive(limits.idle_time)
         .shutdown_timeout(STOP_SECONDS)
-        .disable_signals()
-        .bind(server.listen)?;
+        .disable_signals();
+    let main = if sockets.is_empty() {
+        main.bind(server.listen)?
+    } else {
+        sockets.into_iter().try_fold(main, HttpServer::listen)?
+    };
     Ok((first_address(main.addrs())?, main.run()))
 }
 

@@ -22,6 +22,8 @@ mod projection;
 mod queue;
 mod read_commands;
 mod release;
+mod reload;
+mod restart;
 mod serve;
 mod sign;
 mod supply;

@@ -4,7 +4,8 @@ use super::client::{META_SECRET, get};
 use crate::command::{Place, wabridge};
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -54,14 +55,30 @@ impl Process {
     }
 
     /// As [`Process::launch`], with another program around or in place of the daemon.
-    pub(crate) fn launch_as(mut command: Command, place: &Place, fault: &str) -> Process {
+    pub(crate) fn launch_as(command: Command, place: &Place, fault: &str) -> Process {
+        Process::launch_reading(Stdio::null(), command, place, fault)
+    }
+
+    /// Starts `serve` with `socket` handed over to it, as the service manager does.
+    pub(crate) fn launch_on(socket: &TcpListener, place: &Place) -> Process {
+        // The shell is what knows the process id that the daemon will have.
+        let hand_over = r#"LISTEN_PID=$$ exec "$0" serve 3<&0 </dev/null"#;
+        let mut command = Command::new("sh");
+        command.args(["-c", hand_over, env!("CARGO_BIN_EXE_wabridge")]).current_dir(place.path(""));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "wabridge.socket");
+        let socket = socket.try_clone().unwrap();
+        Process::launch_reading(OwnedFd::from(socket).into(), command, place, "")
+    }
+
+    fn launch_reading(stdin: Stdio, mut command: Command, place: &Place, fault: &str) -> Process {
         let log = place.path("stderr.log");
         let stderr = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         command.env("WABRIDGE_CONFIG", place.path("wabridge.toml")).env("META", META_SECRET);
         if !fault.is_empty() {
             command.env("WABRIDGE_FAULT", fault);
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let (tell, start_line) = channel();
         let read = move || {
