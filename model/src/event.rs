@@ -192,6 +192,8 @@ pub struct Link {
 pub enum Wish {
     /// No more messages.
     Stop,
+    /// No more marketing.
+    StopMarketing,
     /// Messages again.
     Start,
 }

@@ -97,6 +97,25 @@ impl Evidence {
         true
     }
 
+    /// Adds a report in place of an earlier reading of the same delivery. Says whether anything changed.
+    pub fn revise(&mut self, report: Report) -> bool {
+        let before = self.reports.clone();
+        self.reports.retain(|known| {
+            known.channel != report.channel
+                || known.proof != report.proof
+                || known.received_at != report.received_at
+        });
+        let known = |known: &Report| {
+            let later = known.received_at < report.received_at;
+            later && Report { received_at: report.received_at, ..known.clone() } == report
+        };
+        if !self.reports.iter().any(known) {
+            self.reports.push(report);
+            self.reports.sort_by(by_weight);
+        }
+        self.reports != before
+    }
+
     /// What makes it the event it is.
     #[must_use]
     pub fn key(&self) -> &EventKey {

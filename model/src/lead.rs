@@ -266,7 +266,11 @@ impl Lead {
                 window.ad_unanswered_since = Some(at);
             }
             if let Some(wish) = message.wish {
-                window.choose_contact(window::Choice { at, stopped: wish == Wish::Stop });
+                let choice = window::Choice { at, stopped: wish != Wish::Start };
+                match wish {
+                    Wish::StopMarketing => window.marketing = Some(choice),
+                    Wish::Stop | Wish::Start => window.choose_contact(choice),
+                }
             }
         });
     }

@@ -22,6 +22,8 @@ pub struct Endpoint {
     pub secondary: bool,
     /// It was replaced: it takes what still comes, and its silence is no matter.
     pub retired: bool,
+    /// Its URL ends in a token.
+    pub has_path_token: bool,
     /// Who may post to it; empty: anybody who proves to know its secret.
     pub allowed_ips: Vec<IpAddr>,
 }
@@ -49,11 +51,15 @@ impl Channels {
     pub fn without_secrets(config: &Config) -> Channels {
         let endpoint = |channel: &Channel| {
             let account = channel.account(&config.server, &config.region);
-            let Channel { provider, secondary, retired, ref allowed_ips, .. } = *channel;
-            (
-                channel.name.clone(),
-                Endpoint { provider, account, secondary, retired, allowed_ips: allowed_ips.clone() },
-            )
+            let endpoint = Endpoint {
+                provider: channel.provider,
+                account,
+                secondary: channel.secondary,
+                retired: channel.retired,
+                has_path_token: !channel.path_tokens.is_empty(),
+                allowed_ips: channel.allowed_ips.clone(),
+            };
+            (channel.name.clone(), endpoint)
         };
         Channels(config.channels.iter().map(endpoint).collect())
     }
@@ -79,6 +85,15 @@ impl Channels {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Endpoint {
+    /// Whether this address may post. Where it cannot be told, only a channel that is open to all takes it.
+    #[must_use]
+    pub fn admits(&self, peer: Option<IpAddr>) -> bool {
+        self.allowed_ips.is_empty()
+            || peer.is_some_and(|peer| self.allowed_ips.contains(&peer.to_canonical()))
     }
 }
 

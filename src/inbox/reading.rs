@@ -1,10 +1,11 @@
 //! What the operator's own words make of a message's text.
 //!
 //! In: an event as its provider's format says it. Out: the same event, with the configured link whose code
-//! the text holds. It is read once, when the message is normalised, and kept with the event, so that a
+//! the text holds, and what it asks for. It is read once, when the message is normalised, and kept with the event, so that a
 //! change of configuration changes no message that came before it.
 
-use crate::config::Config;
+use super::wishes::Wishes;
+use crate::config::{Config, Consent};
 use std::collections::BTreeMap;
 use wabridge_model::event::{Event, Fact, Link};
 
@@ -13,6 +14,7 @@ use wabridge_model::event::{Event, Fact, Link};
 pub struct Reading {
     /// Links by their code in lower case.
     links: BTreeMap<String, Link>,
+    wishes: Wishes,
 }
 
 impl Reading {
@@ -20,7 +22,8 @@ impl Reading {
     #[must_use]
     pub fn new(config: &Config) -> Reading {
         let links = config.links.iter().map(|link| (link.code.to_ascii_lowercase(), link.clone()));
-        Reading { links: links.collect() }
+        let Consent { stop_words, start_words, built_in_words, .. } = &config.consent;
+        Reading { links: links.collect(), wishes: Wishes::new(stop_words, start_words, *built_in_words) }
     }
 
     /// Reads the text of a message; any other event stays as it is.
@@ -28,6 +31,7 @@ impl Reading {
         let Fact::Message(message) = &mut event.fact else { return };
         let Some(text) = &message.text else { return };
         message.link = self.link(text).cloned().map(Box::new);
+        message.wish = self.wishes.find(text);
     }
 
     /// The link whose code comes first in a text, as a whole word, in any case.

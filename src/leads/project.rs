@@ -54,6 +54,21 @@ pub fn project(rows: &mut dyn Rows, report: Report) -> Result<Projected, StoreEr
     file(rows, row.id, &row.evidence, home)
 }
 
+/// Projects a report that takes the place of what its own request said before.
+///
+/// # Errors
+/// When the rows cannot be read or written.
+pub fn revise(rows: &mut dyn Rows, report: Report) -> Result<Projected, StoreError> {
+    let Some(mut row) = rows.event(report.event.key.event_id())? else { return project(rows, report) };
+    if !row.evidence.revise(report) {
+        return Ok(Projected { event: row.id, outcome: Outcome::Duplicate, found: 0 });
+    }
+    rows.set_evidence(row.id, &row.evidence)?;
+    // It may have moved forward in time: no step forward would be right.
+    let home = home(rows, &row.evidence, row.cluster)?.map(|link| Link { grew: true, ..link });
+    file(rows, row.id, &row.evidence, home)
+}
+
 /// Puts an event that is in no cluster into its own and updates that cluster's state.
 ///
 /// # Errors

@@ -121,8 +121,7 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             stopping: AtomicBool::new(false),
         };
-        let projector =
-            Projector { store: Arc::clone(&store), reader: Arc::clone(&reloader.projection) };
+        let projector = Projector { store: Arc::clone(&store), reader: Arc::clone(&reloader.projection) };
         let hooks = Hooks {
             channels: Arc::clone(&reloader.hooks),
             store: Arc::clone(&store),

@@ -3,9 +3,11 @@
 //! In: verified requests, what they turned out to mean. Out: a durable record, and leads to read.
 
 pub mod error;
+pub mod replay;
 pub mod sqlite;
 
 pub use error::{StoreError, StoreErrorKind};
+use replay::Replays;
 
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -112,10 +114,7 @@ pub trait Inbox: Send + Sync {
     /// When it does not.
     fn probe(&self) -> Result<(), StoreError>;
 
-    /// The business numbers that account ids stood for which no channel named, by channel and account id.
-pub type AccountNumbers = BTreeMap<(String, String), Phone>;
-
-/// How far projection is behind.
+    /// How far projection is behind.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -259,9 +258,9 @@ pub trait Tokens: Send + Sync {
 }
 
 /// Everything a store does.
-pub trait Store: Inbox + Leads + Ledger + Tokens {}
+pub trait Store: Inbox + Leads + Ledger + Tokens + Replays {}
 
-impl<T: Inbox + Leads + Ledger + Tokens> Store for T {}
+impl<T: Inbox + Leads + Ledger + Tokens + Replays> Store for T {}
 
 /// An event's row.
 #[derive(Debug)]

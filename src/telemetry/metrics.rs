@@ -21,6 +21,8 @@ use std::sync::{Mutex, PoisonError};
 pub enum Answered {
     /// Durable.
     acknowledged,
+    /// The right path token, the wrong signature: kept apart, and answered as if it were right.
+    parked,
     /// The URL check was answered.
     greeted,
     /// Not proven.

@@ -5,7 +5,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Channels, Endpoint, Live};
-use crate::inbox::receive::{Refusal, receive};
+use crate::inbox::receive::{Refusal, Taken, receive};
 use crate::store::Store;
 use crate::telemetry::metrics::{Answered, Metrics};
 use crate::web::Limits;
@@ -13,6 +13,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use wabridge_providers::{Inbound, Rejection};
@@ -38,7 +39,7 @@ impl Hooks {
     /// The provider that a path belongs to, for counting; `unknown` where it is no channel's.
     pub(super) fn provider_of(&self, path: &str) -> &'static str {
         let channels = self.channels.get();
-        let channel = path.strip_prefix("/hooks/").and_then(|name| channels.get(name));
+        let channel = path.strip_prefix("/hooks/").and_then(|rest| channels.get(rest.split('/').next()?));
         channel.map_or("unknown", |endpoint| endpoint.provider.about().slug)
     }
 }
@@ -46,7 +47,7 @@ impl Hooks {
 /// Adds the routes.
 pub fn configure(routes: &mut web::ServiceConfig) {
     routes.service(
-        web::resource("/hooks/{channel}")
+        web::resource(["/hooks/{channel}", "/hooks/{channel}/{token}"])
             .route(web::get().to(greet))
             .route(web::post().to(post))
             .default_service(web::to(other_method)),
@@ -55,10 +56,17 @@ pub fn configure(routes: &mut web::ServiceConfig) {
     routes.route("/hooks{rest:.*}", web::to(async |hooks: web::Data<Hooks>| unknown(&hooks)));
 }
 
+/// The channel that a URL names. One with a token is no channel's that has none.
+fn endpoint<'a>(request: &HttpRequest, channels: &'a Channels) -> Option<&'a Endpoint> {
+    let endpoint = channels.get(request.match_info().get("channel")?)?;
+    let has_token = request.match_info().get("token").is_some();
+    (!has_token || endpoint.has_path_token).then_some(endpoint)
+}
+
 /// Answers the provider's check of the URL.
-async fn greet(request: HttpRequest, channel: web::Path<String>, hooks: web::Data<Hooks>) -> HttpResponse {
+async fn greet(request: HttpRequest, hooks: web::Data<Hooks>) -> HttpResponse {
     let channels = hooks.channels.get();
-    let Some(endpoint) = channels.get(&channel) else { return unknown(&hooks) };
+    let Some(endpoint) = endpoint(&request, &channels) else { return unknown(&hooks) };
     let provider = endpoint.provider.about().slug;
     match endpoint.provider.greet(request.query_string(), &endpoint.account) {
         Ok(challenge) => {
@@ -71,20 +79,15 @@ async fn greet(request: HttpRequest, channel: web::Path<String>, hooks: web::Dat
 }
 
 /// Takes a request: 200 when it is durable.
-async fn post(
-    request: HttpRequest,
-    channel: web::Path<String>,
-    payload: web::Payload,
-    hooks: web::Data<Hooks>,
-) -> HttpResponse {
+async fn post(request: HttpRequest, payload: web::Payload, hooks: web::Data<Hooks>) -> HttpResponse {
     let channels = hooks.channels.get();
-    let Some(endpoint) = channels.get(&channel) else { return unknown(&hooks) };
+    let Some(endpoint) = endpoint(&request, &channels) else { return unknown(&hooks) };
     let provider = endpoint.provider.about().slug;
     let body = match read(request.headers(), payload, hooks.limits.body_time).await {
         Ok(body) => body,
         Err((status, reason)) => {
             hooks.metrics.refused(provider, reason);
-            tracing::warn!(channel = channel.as_str(), reason, "webhook refused");
+            tracing::warn!(channel = endpoint.account.channel, reason, "webhook refused");
             // The rest of the body is not read, so the connection cannot carry another request.
             return HttpResponse::build(status).force_close().finish();
         }
@@ -105,11 +108,21 @@ async fn take(request: &HttpRequest, body: &[u8], endpoint: &Endpoint, hooks: &H
         headers: &headers,
         body,
         received_at: hooks.clock.now(),
-        path_token: None,
+        path_token: request.match_info().get("token"),
     };
     let provider = endpoint.provider.about().slug;
-    match receive(inbound, endpoint, &*hooks.store).await {
-        Ok(()) => HttpResponse::Ok().finish(),
+    match receive(inbound, sender(request), endpoint, &hooks.store).await {
+        Ok(Taken::Stored) => HttpResponse::Ok().finish(),
+        Ok(Taken::Parked(rejection)) => {
+            hooks.metrics.answered(provider, Answered::parked);
+            let reason = rejection.to_string();
+            tracing::error!(
+                channel = endpoint.account.channel,
+                reason,
+                "webhook parked: check the channel's secret"
+            );
+            HttpResponse::Ok().finish()
+        }
         Err(Refusal::Unproven(rejection)) => unproven(hooks, provider, rejection),
         Err(Refusal::NotStored(error)) => {
             hooks.metrics.answered(provider, Answered::not_stored);
@@ -120,6 +133,18 @@ async fn take(request: &HttpRequest, body: &[u8], endpoint: &Endpoint, hooks: &H
             );
             HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).finish()
         }
+    }
+}
+
+/// Who sent it. A proxy on this machine says so in the last address it adds; nobody else is believed.
+fn sender(request: &HttpRequest) -> Option<IpAddr> {
+    let peer = request.peer_addr()?.ip();
+    if !peer.is_loopback() {
+        return Some(peer);
+    }
+    match request.headers().get_all("x-forwarded-for").last() {
+        Some(list) => list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok(),
+        None => Some(peer),
     }
 }
 
@@ -183,8 +208,8 @@ fn not_allowed(hooks: &Hooks, endpoint: &Endpoint) -> HttpResponse {
     HttpResponse::MethodNotAllowed().insert_header((ALLOW, allowed)).force_close().finish()
 }
 
-async fn other_method(channel: web::Path<String>, hooks: web::Data<Hooks>) -> HttpResponse {
-    match hooks.channels.get().get(&channel) {
+async fn other_method(request: HttpRequest, hooks: web::Data<Hooks>) -> HttpResponse {
+    match endpoint(&request, &hooks.channels.get()) {
         Some(endpoint) => not_allowed(&hooks, endpoint),
         None => unknown(&hooks),
     }

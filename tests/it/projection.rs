@@ -50,6 +50,7 @@ fn project(store: &SqliteStore, reports: &[Report]) {
         provider: "meta",
         proof: report.proof,
         secondary: report.secondary,
+        resolved: Vec::new(),
         items: Ok(vec![Item::Event(Box::new(report.event.clone()))]),
     });
     assert_eq!(store.settle(prepared.collect()).unwrap(), reports.len());

@@ -47,7 +47,8 @@ fn referral() -> impl Strategy<Value = ReferralReport> {
 fn fact(n: u16) -> impl Strategy<Value = Fact> {
     let kind =
         prop::sample::select(vec!["text", "reaction", "request_welcome", "edit", "poll_from_the_future"]);
-    let wish = prop::option::weighted(0.2, prop::sample::select(vec![Wish::Stop, Wish::Start]));
+    let wish =
+        prop::option::weighted(0.2, prop::sample::select(vec![Wish::Stop, Wish::StopMarketing, Wish::Start]));
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), wish);
     let message = (kind, referral(), flags).prop_map(move |(kind, referral, (group, history, wish))| {
         Fact::Message(Message {

@@ -5,8 +5,10 @@
 
 mod checkpoint;
 mod hand;
+mod parked;
 mod readers;
 pub mod rebuild;
+mod replay;
 mod rows;
 mod settle;
 mod sql;

@@ -2,6 +2,7 @@
 
 use super::sql::{self, blob_of, event_row, failed, from_json, instant, millis, parse_event_row};
 use super::{SqliteStore, proof_of};
+use crate::store::replay::Selection;
 use crate::store::{
     Backlog, Books, LeadIds, Leads, Ledger, Request, StoreError, StoreErrorKind, Stored, TouchRange, TouchRow,
 };
@@ -83,7 +84,7 @@ const SUSPECT: &str = "SELECT id, received_at, channel, proof, secret_index, que
 
 /// The oldest request that was in hand at this many crashes or more, by itself.
 pub(super) fn claim_suspect(connection: &Connection, crashes: u32) -> Result<Vec<Stored>, StoreError> {
-    claimed(connection, SUSPECT, i64::from(crashes))
+    claimed(connection, SUSPECT, [i64::from(crashes)])
 }
 
 /// The oldest requests that wait and are no suspects.
@@ -92,13 +93,41 @@ pub(super) fn claim(connection: &Connection, limit: usize) -> Result<Vec<Stored>
          FROM requests
          WHERE id > (SELECT value FROM meta WHERE name = 'projected_through')
          AND NOT EXISTS (SELECT 1 FROM crashes WHERE request = requests.id) ORDER BY id LIMIT ?";
-    claimed(connection, FIND, i64::try_from(limit).unwrap_or(i64::MAX))
+    claimed(connection, FIND, [i64::try_from(limit).unwrap_or(i64::MAX)])
 }
 
-fn claimed(connection: &Connection, find: &str, value: i64) -> Result<Vec<Stored>, StoreError> {
-    let doing = "claim requests";
+/// Settled requests after one, oldest first.
+pub(super) fn settled_after(
+    connection: &Connection,
+    selection: Selection,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Stored>, StoreError> {
+    let (which, value) = match selection {
+        Selection::Quarantined => ("id IN (SELECT request FROM quarantine) AND ?2 = ?2", 0),
+        Selection::Since(at) => ("received_at >= ?2", millis(at)),
+        Selection::Cluster(cluster) => (
+            "id IN (SELECT request FROM items WHERE event IN (SELECT id FROM events WHERE cluster = ?2))",
+            cluster,
+        ),
+    };
+    let find = format!(
+        "SELECT id, received_at, channel, proof, secret_index, query, headers, body, 0 FROM requests
+         WHERE id > ?1 AND id <= (SELECT value FROM meta WHERE name = 'projected_through')
+         AND NOT EXISTS (SELECT 1 FROM crashes WHERE request = requests.id)
+         AND {which} ORDER BY id LIMIT ?3"
+    );
+    claimed(connection, &find, params![after, value, i64::try_from(limit).unwrap_or(i64::MAX)])
+}
+
+fn claimed(
+    connection: &Connection,
+    find: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<Stored>, StoreError> {
+    let doing = "read requests";
     let mut statement = connection.prepare_cached(find).map_err(failed(doing))?;
-    let mut rows = statement.query([value]).map_err(failed(doing))?;
+    let mut rows = statement.query(values).map_err(failed(doing))?;
     let (mut claimed, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed(doing))? {
         let one = stored(row).map_err(failed(doing))?;

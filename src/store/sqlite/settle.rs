@@ -8,7 +8,7 @@ use super::hand::{Hand, Slot};
 use super::rows::SqliteRows;
 use super::sql::{failed, millis};
 use crate::fault;
-use crate::leads::project::{Outcome, project};
+use crate::leads::project::{Outcome, project, revise};
 use crate::store::{Prepared, StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -19,10 +19,10 @@ use wabridge_model::evidence::Report;
 use wabridge_providers::{Item, Malformed};
 
 /// How long a slice works before it commits and lets acknowledgements pass.
-const SLICE: Duration = Duration::from_millis(5);
+pub(super) const SLICE: Duration = Duration::from_millis(5);
 
 /// What becomes of the books, by counter name.
-type Counts = BTreeMap<String, i64>;
+pub(super) type Counts = BTreeMap<String, i64>;
 
 /// Settles the first of `prepared`, as many as one slice takes; at least one if there is one.
 pub(super) fn slice(
@@ -132,7 +132,18 @@ fn settle(transaction: &Transaction<'_>, one: &Prepared, counts: &mut Counts) ->
             return whole_request_quarantined(transaction, one.id, reason, path, one.received_at, counts);
         }
     };
-    // In the order of evidence, so that many messages of one person are a step each and no fold anew.
+    remember(transaction, one)?;
+    for index in in_evidence_order(one, items) {
+        let ordinal = i64::try_from(index).unwrap_or(i64::MAX);
+        let row = settle_item(transaction, one, &items[index], ordinal, counts, false)?;
+        add_item(transaction, one.id, ordinal, &row, counts)?;
+    }
+    count(counts, "requests.projected", 1);
+    Ok(())
+}
+
+/// So that many messages of one person are a step each and no fold anew.
+pub(super) fn in_evidence_order(one: &Prepared, items: &[Item]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_cached_key(|index| match &items[*index] {
         Item::Event(event) => {
@@ -141,28 +152,36 @@ fn settle(transaction: &Transaction<'_>, one: &Prepared, counts: &mut Counts) ->
         }
         Item::Skipped(_) | Item::Quarantined(_) => None,
     });
-    for index in order {
-        let ordinal = i64::try_from(index).unwrap_or(i64::MAX);
-        let row = settle_item(transaction, one, &items[index], ordinal, counts)?;
-        add_item(transaction, one.id, ordinal, &row, counts)?;
+    order
+}
+
+/// Keeps what was displayed for account ids that no channel names.
+pub(super) fn remember(transaction: &Transaction<'_>, one: &Prepared) -> Result<(), StoreError> {
+    const ADD: &str = "INSERT INTO account_numbers (channel, account_id, number, first_seen)
+                       VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    for (account_id, number) in &one.resolved {
+        transaction
+            .execute(ADD, params![one.channel, account_id, number.e164(), millis(one.received_at)])
+            .map_err(failed("keep an account's number"))?;
     }
-    count(counts, "requests.projected", 1);
     Ok(())
 }
 
 /// A row of `items`.
-struct ItemRow<'a> {
-    event: Option<i64>,
-    result: &'static str,
-    reason: Option<&'a str>,
+pub(super) struct ItemRow<'a> {
+    pub(super) event: Option<i64>,
+    pub(super) result: &'static str,
+    pub(super) reason: Option<&'a str>,
 }
 
-fn settle_item<'a>(
+/// Settles one item; `again` where its request was settled before, and what it says now counts.
+pub(super) fn settle_item<'a>(
     transaction: &Transaction<'_>,
     one: &Prepared,
     item: &'a Item,
     ordinal: i64,
     counts: &mut Counts,
+    again: bool,
 ) -> Result<ItemRow<'a>, StoreError> {
     let event = match item {
         Item::Event(event) => (**event).clone(),
@@ -187,7 +206,7 @@ fn settle_item<'a>(
     if fault::planted("constraint", report.event.key.as_str().as_bytes()) {
         return Err(StoreError::new(StoreErrorKind::Constraint, "project a planted fault"));
     }
-    let projected = project(&mut rows, report)?;
+    let projected = if again { revise(&mut rows, report)? } else { project(&mut rows, report)? };
     let found = i64::try_from(projected.found).unwrap_or(i64::MAX);
     if found > 0 {
         count(counts, "items.applied", found);
@@ -213,7 +232,7 @@ fn provoke(key: &wabridge_model::id::EventKey) {
     }
 }
 
-fn add_item(
+pub(super) fn add_item(
     transaction: &Transaction<'_>,
     request: i64,
     ordinal: i64,
@@ -225,11 +244,16 @@ fn add_item(
     add.execute(params![request, ordinal, row.event, row.result, row.reason])
         .map_err(failed("add an item"))?;
     count(counts, "items.seen", 1);
-    match row.reason {
-        Some(reason) => count(counts, &format!("items.{}.{reason}", row.result), 1),
-        None => count(counts, &format!("items.{}", row.result), 1),
-    }
+    count(counts, &counter(row.result, row.reason), 1);
     Ok(())
+}
+
+/// The counter of an item's result.
+pub(super) fn counter(result: &str, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("items.{result}.{reason}"),
+        None => format!("items.{result}"),
+    }
 }
 
 /// A body that cannot be split is a quarantined request of one quarantined item.
@@ -275,14 +299,14 @@ fn advance(transaction: &Transaction<'_>, through: i64) -> Result<(), StoreError
     set.execute([through]).map_err(failed("settle requests")).map(drop)
 }
 
-fn count(counts: &mut Counts, name: &str, by: i64) {
+pub(super) fn count(counts: &mut Counts, name: &str, by: i64) {
     match counts.get_mut(name) {
         Some(value) => *value += by,
         None => drop(counts.insert(name.to_owned(), by)),
     }
 }
 
-fn book(transaction: &Transaction<'_>, counts: &Counts) -> Result<(), StoreError> {
+pub(super) fn book(transaction: &Transaction<'_>, counts: &Counts) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?)
                        ON CONFLICT DO UPDATE SET value = value + excluded.value";
     let mut add = transaction.prepare_cached(ADD).map_err(failed("keep the books"))?;

@@ -7,7 +7,7 @@
 use super::sql::{failed, millis, to_json};
 use crate::fault;
 use crate::store::{Request, StoreError, StoreErrorKind};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -188,26 +188,31 @@ fn write(connection: &mut Connection, appends: Vec<Append>, signals: &Signals) -
 }
 
 fn insert(connection: &mut Connection, requests: &[Request]) -> Result<(), StoreError> {
-    const ADD: &str = "INSERT INTO requests (received_at, channel, proof, secret_index, query, headers, body)
-                       VALUES (?, ?, ?, ?, ?, ?, ?)";
     let doing = "store a request";
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
-    {
-        let mut add = transaction.prepare_cached(ADD).map_err(failed(doing))?;
-        for request in requests {
-            let headers = to_json(&request.headers)?;
-            let values = params![
-                millis(request.received_at),
-                request.channel,
-                super::proof_name(request.proof),
-                request.secret_index,
-                request.query,
-                headers,
-                request.body
-            ];
-            add.execute(values).map_err(failed(doing))?;
-        }
-    }
+    insert_all(&transaction, requests)?;
     transaction.commit().map_err(failed(doing))
+}
+
+/// Adds requests within a transaction.
+pub(super) fn insert_all(transaction: &Transaction<'_>, requests: &[Request]) -> Result<(), StoreError> {
+    const ADD: &str = "INSERT INTO requests (received_at, channel, proof, secret_index, query, headers, body)
+                       VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let doing = "store a request";
+    let mut add = transaction.prepare_cached(ADD).map_err(failed(doing))?;
+    for request in requests {
+        let headers = to_json(&request.headers)?;
+        let values = params![
+            millis(request.received_at),
+            request.channel,
+            super::proof_name(request.proof),
+            request.secret_index,
+            request.query,
+            headers,
+            request.body
+        ];
+        add.execute(values).map_err(failed(doing))?;
+    }
+    Ok(())
 }

@@ -162,6 +162,7 @@ pub(crate) async fn tell(store: &SqliteStore, told: impl IntoIterator<Item = Tol
         let is_bot = matches!(event.fact, Fact::Chatbot(_));
         let prepared = Prepared {
             secondary: false,
+            resolved: Vec::new(),
             id: claimed.id,
             received_at: claimed.request.received_at,
             channel: if is_bot { "site" } else { "main" }.into(),
