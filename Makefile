@@ -3,15 +3,16 @@
 # Known to build with the toolchain of Cargo.toml's rust-version.
 NEXTEST := 0.9.143
 
-# Debian packages that building and testing need: a C compiler for SQLite, strace to watch the flushes.
-PACKAGES := build-essential strace curl ca-certificates tzdata
+# Debian packages that building and testing need: a C compiler for SQLite, strace to watch the flushes,
+# systemd to check the units.
+PACKAGES := build-essential strace curl ca-certificates tzdata systemd
 # The commands those packages give; when they and the time zones are there, nothing is installed.
-COMMANDS := cc strace curl
+COMMANDS := cc strace curl dpkg-deb systemd-analyze
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint tools
+.PHONY: help demo test bench lint dist tools
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ lint: ## formatting, clippy and documentation; every warning is an error
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+dist: ## build what is handed out: binary, Debian package, checksums, in dist/
+	packaging/dist.sh
 
 tools:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }

@@ -28,4 +28,5 @@ mod serve;
 mod sign;
 mod supply;
 mod support;
+mod units;
 mod upgrade;
