@@ -5,6 +5,7 @@
 //!
 //! A key is known because a table reads it: there is no second list of keys to keep.
 
+mod alerts;
 mod channel;
 mod channels;
 mod consent;
@@ -18,6 +19,7 @@ mod server;
 mod store;
 mod window;
 
+pub use alerts::Alerts;
 pub use channel::Channel;
 pub use channels::{Channels, Endpoint};
 pub use consent::Consent;
@@ -36,7 +38,6 @@ use wabridge_model::event::Link;
 
 /// Tables of the design that nothing reads yet. Accepting them in silence would promise what does not happen.
 const LATER: &[&str] = &[
-    "alerts",
     "answers",
     "conversions",
     "enrichment",
@@ -62,6 +63,8 @@ pub struct Config {
     pub window: Window,
     /// `[consent]`
     pub consent: Consent,
+    /// `[alerts]`
+    pub alerts: Alerts,
     /// Every `[[channel]]`, in the order of the file. Names are unique.
     pub channels: Vec<Channel>,
     /// Every `[[link]]`. Codes are unique without regard to case.
@@ -78,6 +81,7 @@ impl Config {
             region: Region::default(),
             window: Window::default(),
             consent: Consent::default(),
+            alerts: Alerts::default(),
             channels: Vec::new(),
             links: Vec::new(),
         }
@@ -118,6 +122,7 @@ impl Config {
             region: root.section("region").map(Region::read).unwrap_or_default(),
             window: root.section("window").map(Window::read).unwrap_or_default(),
             consent: root.section("consent").map(Consent::read).unwrap_or_default(),
+            alerts: root.section("alerts").map(Alerts::read).unwrap_or_default(),
             server,
         }
     }

@@ -10,9 +10,11 @@ pub mod supervisor;
 pub use handed::Handed;
 pub use reload::{ReloadError, Reloader};
 
+use crate::alerts::{Sources, Watching};
 use crate::clock::{Clock, ClockWatch};
 use crate::config::{Config, SecretErrors, Server};
 use crate::inbox::projector::{Bell, Projecting, Projector};
+use crate::inbox::unknown::UnknownNumbers;
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -73,6 +75,7 @@ pub struct Daemon {
     handles: Vec<ServerHandle>,
     serving: Option<JoinHandle<()>>,
     projecting: Option<Projecting>,
+    watching: Watching,
     watchdog: Watchdog,
 }
 
@@ -121,7 +124,21 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             stopping: AtomicBool::new(false),
         };
-        let projector = Projector { store: Arc::clone(&store), reader: Arc::clone(&reloader.projection) };
+        let unknown = Arc::new(UnknownNumbers::default());
+        let projector = Projector {
+            store: Arc::clone(&store),
+            reader: Arc::clone(&reloader.projection),
+            unknown: Arc::clone(&unknown),
+        };
+        let sources = Sources {
+            store: Arc::clone(&store),
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&clock),
+            channels: Arc::clone(&reloader.hooks),
+            unknown,
+            folder: config.store.folder().to_owned(),
+            alerts: Arc::clone(&reloader.alerts),
+        };
         let hooks = Hooks {
             channels: Arc::clone(&reloader.hooks),
             store: Arc::clone(&store),
@@ -142,6 +159,7 @@ impl Daemon {
         let (serving, bound) = serve(server, sockets, limits, state).map_err(refused)?;
         let (address, admin_address, handles) = bound;
         let projecting = projector.start(bell, metrics).map_err(refused)?;
+        let watching = Watching::start(sources).map_err(refused)?;
         let watchdog = Watchdog::start(Arc::clone(&store)).map_err(refused)?;
         Ok(Daemon {
             address,
@@ -153,6 +171,7 @@ impl Daemon {
             handles,
             serving: Some(serving),
             projecting: Some(projecting),
+            watching,
             watchdog,
             reloader: Arc::new(reloader),
         })
@@ -176,6 +195,7 @@ impl Daemon {
             let _ = serving.join();
         }
         drop(self.projecting.take());
+        drop(self.watching);
         // Last: until here, the service manager may ask whether the stop hangs.
         drop(self.watchdog);
     }

@@ -3,7 +3,7 @@
 //! In: the file, when SIGHUP says so. Out: new channels, secrets and alerts for the next request on; what only
 //! a start can change is named and stays as it was. Requests in hand end with what they began with.
 
-use crate::config::{Channels, Config, ConfigErrors, Live, SecretErrors};
+use crate::config::{Alerts, Channels, Config, ConfigErrors, Live, SecretErrors};
 use crate::inbox::normalise::Reader;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,13 +26,16 @@ pub struct Reloader {
     pub(super) hooks: Arc<Live<Channels>>,
     /// What stored requests are read with.
     pub(super) projection: Arc<Live<Reader>>,
+    /// Who is told when something is wrong.
+    pub(super) alerts: Arc<Live<Alerts>>,
 }
 
 impl Reloader {
     pub(super) fn new(config: Config) -> Result<Reloader, SecretErrors> {
         let hooks = Arc::new(Channels::with_secrets(&config)?.into());
         let projection = Arc::new(Reader::new(&config).into());
-        Ok(Reloader { running: Mutex::new(config), hooks, projection })
+        let alerts = Arc::new(config.alerts.clone().into());
+        Ok(Reloader { running: Mutex::new(config), hooks, projection, alerts })
     }
 
     /// Reads the file, checks all of it, and puts it in force. Returns what differs and waits for a restart.
@@ -46,12 +49,14 @@ impl Reloader {
         let next = Config {
             server: crate::config::Server { public_url: read.server.public_url, ..running.server.clone() },
             channels: read.channels,
+            alerts: read.alerts,
             ..running.clone()
         };
         let hooks = Channels::with_secrets(&next)?;
         // Projection first: it must know a channel before anything of it is stored.
         self.projection.set(Reader::new(&next));
         self.hooks.set(hooks);
+        self.alerts.set(next.alerts.clone());
         *running = next;
         Ok(waits)
     }

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -73,6 +74,12 @@ struct Ended {
     result: &'static str,
 }
 
+/// Labels of `wabridge_alerts_firing`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Firing {
+    alert: &'static str,
+}
+
 /// What is so at the moment when someone looks.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -100,6 +107,9 @@ pub struct Metrics {
     items: Family<ItemResult, Counter>,
     behind: Gauge<f64, AtomicU64>,
     clock_unsure: Gauge,
+    alerts: Family<Firing, Gauge>,
+    /// By provider, for the alerts: a family of metrics can only be written out.
+    unproven: Mutex<BTreeMap<&'static str, u64>>,
     /// Held while the books are copied in and written out.
     looking: Mutex<()>,
 }
@@ -122,6 +132,8 @@ impl Default for Metrics {
             items: Family::default(),
             behind: Gauge::default(),
             clock_unsure: Gauge::default(),
+            alerts: Family::default(),
+            unproven: Mutex::default(),
             looking: Mutex::default(),
         };
         metrics.register_process();
@@ -143,6 +155,7 @@ impl Metrics {
             "Open connections of providers and people",
             self.connections.clone(),
         );
+        registry.register("alerts_firing", "Alerts that fire now, by alert", self.alerts.clone());
         let help =
             "Ended connections: served, or no_request where no whole and well-formed head came in time";
         registry.register("connections_ended", help, self.ended.clone());
@@ -186,6 +199,18 @@ impl Metrics {
     pub fn unproven(&self, provider: &'static str, reason: &str) {
         self.answered(provider, Answered::unauthenticated);
         self.auth_failures.get_or_create(&Reason { provider, reason: reason.to_owned() }).inc();
+        *self.unproven.lock().unwrap_or_else(PoisonError::into_inner).entry(provider).or_default() += 1;
+    }
+
+    /// How many requests were not proven since the start, by provider.
+    #[must_use]
+    pub fn unproven_by_provider(&self) -> BTreeMap<&'static str, u64> {
+        self.unproven.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows how often an alert fires.
+    pub fn alerts_firing(&self, alert: &'static str, count: usize) {
+        self.alerts.get_or_create(&Firing { alert }).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Counts a request that was refused before any proof.

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
 
+mod alerts;
 mod api;
 mod bad_input;
 mod check;

@@ -46,7 +46,8 @@ fn systemd_finds_no_mistake_in_the_units() {
         assert_eq!((verified.code, verified.err.as_str()), (0, ""), "{name}: {}", verified.out);
     }
     let broken = unit("wabridge.service").replace("Type=notify", "Typ=notify");
-    fs::write(folder.path().join("wabridge.service"), broken.replace("/usr/bin/wabridge", "/bin/none")).unwrap();
+    fs::write(folder.path().join("wabridge.service"), broken.replace("/usr/bin/wabridge", "/bin/none"))
+        .unwrap();
     let verified = run("systemd-analyze", &["verify", "./wabridge.service"], folder.path());
     assert!(verified.code != 0 && verified.err.contains("Typ"), "the check finds nothing: {}", verified.err);
 }
@@ -66,7 +67,8 @@ fn a_brand_runs_as_fenced_in_as_a_lone_daemon() {
     let fence = |name: &str| unit(name).split_once("UMask").unwrap().1.replace("@%i", "");
     assert_eq!(fence("wabridge.service"), fence("wabridge@.service"));
     assert!(fence("wabridge.service").contains("ProtectSystem=strict"));
-    for key in ["ExecStart", "ConditionPathExists", "StateDirectory", "RuntimeDirectory", "WorkingDirectory"] {
+    for key in ["ExecStart", "ConditionPathExists", "StateDirectory", "RuntimeDirectory", "WorkingDirectory"]
+    {
         let values = values(&unit("wabridge@.service"), key).join(" ");
         assert!(values.contains("%i"), "{key}={values} is shared by all brands");
     }
@@ -86,7 +88,10 @@ fn the_units_know_what_the_daemon_needs() {
     assert_eq!(values(&unit("wabridge.socket"), "ListenStream"), [server.listen.to_string()]);
     for unit in [service, unit("wabridge.socket")] {
         let condition = values(&unit, "ConditionPathExists").join("");
-        assert_eq!(condition, "/etc/wabridge/wabridge.toml", "nothing starts before there is a configuration");
+        assert_eq!(
+            condition, "/etc/wabridge/wabridge.toml",
+            "nothing starts before there is a configuration"
+        );
     }
 }
 

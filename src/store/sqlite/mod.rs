@@ -13,6 +13,7 @@ mod rows;
 mod settle;
 mod sql;
 mod tokens;
+mod watch;
 mod writer;
 
 use crate::fault;

@@ -1,0 +1,200 @@
+//! Alerts: what is wrong is told, once when it begins, once when it ends, and now and then in between.
+//!
+//! In: the store, the metrics and a clock, looked at again and again. Out: a POST to `[alerts] url` for each
+//! change, a GET to `heartbeat_url` while all is well, a metric and a log line. It runs on a thread of its own:
+//! a receiver that fails delays nothing but itself. Tests call [`Watcher::step`].
+
+mod conditions;
+mod rhythm;
+mod teller;
+mod worker;
+
+pub use conditions::Alert;
+pub use worker::Watching;
+
+use crate::clock::Clock;
+use crate::config::{Alerts, Channels, Live};
+use crate::inbox::unknown::UnknownNumbers;
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+use conditions::{Finding, Observed, judge};
+use rhythm::Rhythm;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use teller::{Notice, State, Teller};
+
+/// Unproven requests are counted over this time.
+const UNPROVEN_WITHIN: Duration = Duration::from_secs(300);
+
+/// What is watched.
+pub struct Sources {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The channels as configured now.
+    pub channels: Arc<Live<Channels>>,
+    /// Business numbers that the configuration does not know.
+    pub unknown: Arc<UnknownNumbers>,
+    /// The folder of the store, whose disk is watched.
+    pub folder: PathBuf,
+    /// Who is told, as configured now.
+    pub alerts: Arc<Live<Alerts>>,
+}
+
+/// Watches, step by step.
+pub struct Watcher {
+    sources: Sources,
+    rhythm: Rhythm,
+    /// How many were unproven in all, by provider, at the steps of the last minutes.
+    unproven: VecDeque<(Duration, BTreeMap<&'static str, u64>)>,
+    firing: BTreeMap<Key, Firing>,
+    untold: BTreeMap<Key, Notice>,
+    teller: Teller,
+    beaten_at: Option<Duration>,
+}
+
+/// An alert, and whose it is.
+type Key = (Alert, String);
+
+struct Firing {
+    finding: Finding,
+    noticed_at: Duration,
+}
+
+impl Watcher {
+    /// A watcher that has seen nothing yet.
+    #[must_use]
+    pub fn new(sources: Sources) -> Watcher {
+        let start = (sources.clock.elapsed(), sources.metrics.unproven_by_provider());
+        Watcher {
+            sources,
+            rhythm: Rhythm::default(),
+            unproven: [start].into(),
+            firing: BTreeMap::new(),
+            untold: BTreeMap::new(),
+            teller: Teller::default(),
+            beaten_at: None,
+        }
+    }
+
+    /// Looks once, and tells what is new.
+    pub async fn step(&mut self) {
+        let limits = self.sources.alerts.get();
+        match self.observe() {
+            Ok(seen) => self.compare(&seen, &limits),
+            // What was wrong before is taken to be so still.
+            Err(error) => {
+                tracing::error!(kind = error.kind.as_str(), "the alerts wait for the store");
+            }
+        }
+        self.tell(&limits).await;
+        self.beat(&limits).await;
+    }
+
+    fn observe(&mut self) -> Result<Observed, StoreError> {
+        let now = self.sources.clock.now();
+        let unproven = self.unproven_lately();
+        let Sources { store, channels, unknown, folder, .. } = &self.sources;
+        self.rhythm.listen(&**store, now)?;
+        let channels = channels.get();
+        let quiet = channels.iter().filter_map(|(name, _)| self.rhythm.quiet(name, now)).collect();
+        Ok(Observed {
+            now,
+            unproven,
+            quarantined: store.quarantined()?,
+            quiet,
+            unknown: unknown.lately(&channels, now),
+            free: rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+            backlog: store.backlog()?,
+        })
+    }
+
+    /// How many requests of each provider were not proven within the last minutes.
+    fn unproven_lately(&mut self) -> Vec<(&'static str, u64)> {
+        let Sources { clock, metrics, .. } = &self.sources;
+        let (at, total) = (clock.elapsed(), metrics.unproven_by_provider());
+        // The newest count that is old enough stays: it is what was before those minutes.
+        while self.unproven.get(1).is_some_and(|(then, _)| at.saturating_sub(*then) >= UNPROVEN_WITHIN) {
+            self.unproven.pop_front();
+        }
+        let before = self.unproven.front().map(|(_, before)| before.clone()).unwrap_or_default();
+        self.unproven.push_back((at, total.clone()));
+        let lately = |(provider, count): (&'static str, u64)| {
+            (provider, count - before.get(provider).copied().unwrap_or(0).min(count))
+        };
+        total.into_iter().map(lately).collect()
+    }
+
+    /// Compares what is wrong with what was.
+    fn compare(&mut self, seen: &Observed, limits: &Alerts) {
+        let elapsed = self.sources.clock.elapsed();
+        let mut before = std::mem::take(&mut self.firing);
+        for mut finding in judge(seen, limits) {
+            let key = (finding.alert, finding.subject.clone());
+            let noticed_at = match before.remove(&key) {
+                Some(known) => {
+                    finding.since = known.finding.since.min(finding.since);
+                    let again = elapsed.saturating_sub(known.noticed_at) >= limits.repeat_every;
+                    if again { None } else { Some(known.noticed_at) }
+                }
+                None => {
+                    let (alert, text, next) = (finding.alert.as_str(), &finding.text, &finding.next);
+                    tracing::warn!(alert, text, lost = finding.lost, next, "something is wrong");
+                    None
+                }
+            };
+            if noticed_at.is_none() {
+                self.untold.insert(key.clone(), Notice::of(&finding, State::Firing));
+            }
+            self.firing.insert(key, Firing { finding, noticed_at: noticed_at.unwrap_or(elapsed) });
+        }
+        for (key, Firing { finding, .. }) in before {
+            tracing::info!(alert = key.0.as_str(), "is well again");
+            self.untold.insert(key, Notice::of(&finding, State::Resolved));
+        }
+        for alert in Alert::ALL {
+            let firing = self.firing.keys().filter(|(firing, _)| *firing == alert).count();
+            self.sources.metrics.alerts_firing(alert.as_str(), firing);
+        }
+    }
+
+    /// Tells what is untold, in order, until the receiver fails; the rest is told at the next step.
+    async fn tell(&mut self, limits: &Alerts) {
+        let Some(url) = &limits.url else { return self.untold.clear() };
+        while let Some(entry) = self.untold.first_entry() {
+            if let Err(reason) = self.teller.post(url, entry.get()).await {
+                let waiting = self.untold.len();
+                tracing::warn!(
+                    reason,
+                    waiting,
+                    "alerts could not be sent to the url in [alerts]; trying again"
+                );
+                return;
+            }
+            entry.remove();
+        }
+    }
+
+    /// Asks for the heartbeat's URL, while the store takes writes.
+    async fn beat(&mut self, limits: &Alerts) {
+        let Some(url) = &limits.heartbeat_url else { return };
+        let elapsed = self.sources.clock.elapsed();
+        if self.beaten_at.is_some_and(|at| elapsed.saturating_sub(at) < limits.heartbeat_every) {
+            return;
+        }
+        if self.sources.store.probe().is_err() {
+            return;
+        }
+        match self.teller.get(url).await {
+            Ok(()) => self.beaten_at = Some(elapsed),
+            Err(reason) => {
+                tracing::warn!(reason, "the heartbeat_url in [alerts] does not answer; trying again");
+            }
+        }
+    }
+}
