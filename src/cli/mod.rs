@@ -2,6 +2,7 @@
 //!
 //! To add a command: a file with its arguments and `run`, a variant of `Command`, an arm in `dispatch`.
 
+mod backup;
 mod check;
 mod demo;
 mod failure;
@@ -44,8 +45,10 @@ enum Command {
     Serve(serve::Serve),
     Demo(demo::Demo),
     Check(check::Check),
+    Backup(backup::Backup),
     Lead(lead::Lead),
     Rebuild(rebuild::Rebuild),
+    Restore(backup::Restore),
     Sign(sign::Sign),
     Token(token::Token),
     Window(window::Window),
@@ -76,8 +79,10 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Demo(demo) => demo.run(out),
         Command::Serve(serve) => serve.run(&config, out),
         Command::Check(check) => check.run(&config, out),
+        Command::Backup(backup) => backup.run(&load(&config)?, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
+        Command::Restore(restore) => restore.run(out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
         Command::Token(token) => token.run(&load(&config)?, out),
         Command::Window(window) => window.run(&load(&config)?, out),

@@ -6,6 +6,7 @@
 //! A key is known because a table reads it: there is no second list of keys to keep.
 
 mod alerts;
+mod backup;
 mod channel;
 mod channels;
 mod consent;
@@ -20,6 +21,7 @@ mod store;
 mod window;
 
 pub use alerts::Alerts;
+pub use backup::Backup;
 pub use channel::Channel;
 pub use channels::{Channels, Endpoint};
 pub use consent::Consent;
@@ -65,6 +67,8 @@ pub struct Config {
     pub consent: Consent,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[backup]`
+    pub backup: Backup,
     /// Every `[[channel]]`, in the order of the file. Names are unique.
     pub channels: Vec<Channel>,
     /// Every `[[link]]`. Codes are unique without regard to case.
@@ -82,6 +86,7 @@ impl Config {
             window: Window::default(),
             consent: Consent::default(),
             alerts: Alerts::default(),
+            backup: Backup::default(),
             channels: Vec::new(),
             links: Vec::new(),
         }
@@ -123,6 +128,7 @@ impl Config {
             window: root.section("window").map(Window::read).unwrap_or_default(),
             consent: root.section("consent").map(Consent::read).unwrap_or_default(),
             alerts: root.section("alerts").map(Alerts::read).unwrap_or_default(),
+            backup: root.section("backup").map(Backup::read).unwrap_or_default(),
             server,
         }
     }

@@ -7,6 +7,7 @@
 
 mod alerts;
 mod api;
+mod backup;
 mod bad_input;
 mod check;
 mod command;

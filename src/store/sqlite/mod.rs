@@ -3,6 +3,7 @@
 //! In: a path. Out: a [`SqliteStore`] that is migrated, safe to write (WAL, FULL), and held against a
 //! second daemon.
 
+pub mod backup;
 mod checkpoint;
 mod hand;
 mod parked;
