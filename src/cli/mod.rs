@@ -4,13 +4,18 @@
 
 mod backup;
 mod check;
+mod connect;
 mod demo;
+mod explain;
 mod failure;
+mod init;
 mod lead;
 mod reading;
 mod rebuild;
+mod saying;
 mod serve;
 mod sign;
+mod tail;
 mod token;
 mod window;
 
@@ -46,10 +51,14 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Backup(backup::Backup),
+    Connect(connect::Connect),
+    Explain(explain::Explain),
+    Init(init::Init),
     Lead(lead::Lead),
     Rebuild(rebuild::Rebuild),
     Restore(backup::Restore),
     Sign(sign::Sign),
+    Tail(tail::Tail),
     Token(token::Token),
     Window(window::Window),
 }
@@ -80,10 +89,14 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Serve(serve) => serve.run(&config, out),
         Command::Check(check) => check.run(&config, out),
         Command::Backup(backup) => backup.run(&load(&config)?, out),
+        Command::Connect(connect) => connect.run(&load(&config)?, out),
+        Command::Explain(explain) => explain.run(&load(&config)?, out),
+        Command::Init(init) => init.run(&config, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
         Command::Restore(restore) => restore.run(out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
+        Command::Tail(tail) => tail.run(&load(&config)?, out),
         Command::Token(token) => token.run(&load(&config)?, out),
         Command::Window(window) => window.run(&load(&config)?, out),
     }

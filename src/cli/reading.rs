@@ -87,3 +87,9 @@ pub(super) fn zone(region: &Region, at: Timestamp) -> String {
 pub(super) fn now() -> Timestamp {
     SystemClock::default().now()
 }
+
+/// Waits between two looks at the store, which cannot call.
+pub(super) fn rest(time: std::time::Duration) {
+    // Nobody wakes this thread, and to wake early would only mean another look.
+    std::thread::park_timeout(time);
+}

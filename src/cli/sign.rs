@@ -63,7 +63,8 @@ struct Body {
     path: Option<String>,
 }
 
-fn unknown(name: &str, config: &Config) -> Failure {
+/// A channel that is not configured, with the nearest that is.
+pub(super) fn unknown(name: &str, config: &Config) -> Failure {
     let names: Vec<&str> = config.channels.iter().map(|channel| channel.name.as_str()).collect();
     let way_out = match crate::config::nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean '{near}'?"),

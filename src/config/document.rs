@@ -115,7 +115,7 @@ impl<'t, 'i> Table<'t, 'i> {
 
     /// A list of texts. A single text is not taken for a list, so that a rotation needs no new spelling.
     pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<Found<&'t str>>> {
-        self.entries.get(key)?;
+        self.given(key)?;
         let items = self.items(key, "a list of texts: [\"...\"]");
         Some(items.into_iter().filter_map(|item| self.typed(key, item, "texts", DeValue::as_str)).collect())
     }
@@ -144,7 +144,7 @@ impl<'t, 'i> Table<'t, 'i> {
 
     /// A list of inline tables.
     pub(super) fn tables(&mut self, key: &'static str, example: &str) -> Option<Vec<Table<'t, 'i>>> {
-        self.entries.get(key)?;
+        self.given(key)?;
         let items = self.items(key, &format!("a list such as {example}"));
         let as_table = |item| self.typed(key, item, &format!("tables such as {example}"), DeValue::as_table);
         let tables: Vec<_> = items.into_iter().filter_map(as_table).collect();
@@ -216,6 +216,15 @@ impl<'t, 'i> Table<'t, 'i> {
 
     fn child(&self, label: String, at: usize, entries: &'t DeTable<'i>) -> Table<'t, 'i> {
         Table { label, at, entries, asked: Vec::new(), refused: Vec::new(), report: self.report }
+    }
+
+    /// Whether a key is there; one that is not is still one that could be.
+    fn given(&mut self, key: &'static str) -> Option<()> {
+        if self.entries.contains_key(key) {
+            return Some(());
+        }
+        self.asked.push(key);
+        None
     }
 
     fn take(&mut self, key: &'static str) -> Option<Found<&'t DeValue<'i>>> {

@@ -33,6 +33,7 @@ pub use server::Server;
 pub use store::Store;
 pub use window::Window;
 
+pub(crate) use channel::signing_key;
 pub(crate) use document::nearest;
 use document::{Report, Table};
 use std::path::{Path, PathBuf};

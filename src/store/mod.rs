@@ -3,10 +3,15 @@
 //! In: verified requests, what they turned out to mean. Out: a durable record, and leads to read.
 
 pub mod error;
+pub mod journal;
 pub mod replay;
 pub mod sqlite;
+pub mod watch;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use journal::Journal;
+pub use watch::{Held, Receipt, Watch};
+
 use replay::Replays;
 
 use jiff::Timestamp;
@@ -257,51 +262,10 @@ pub trait Tokens: Send + Sync {
     fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRow>, StoreError>;
 }
 
-/// A stored request, without what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// The request's id.
-    pub id: i64,
-    /// The channel it came by.
-    pub channel: String,
-    /// When it was received.
-    pub received_at: Timestamp,
-}
-
-/// What lies aside until somebody looks at it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// How much; at least 1.
-    pub count: u64,
-    /// Since when the oldest of it does.
-    pub since: Timestamp,
-}
-
-/// Watching over the store.
-pub trait Watch: Send + Sync {
-    /// Receipts after a request, in the order of their ids.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn receipts(&self, after: i64, limit: usize) -> Result<Vec<Receipt>, StoreError>;
-
-    /// The id of the last request; 0 where there is none.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn last_receipt(&self) -> Result<i64, StoreError>;
-
-    /// What is quarantined, if anything is.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn quarantined(&self) -> Result<Option<Held>, StoreError>;
-}
-
 /// Everything a store does.
-pub trait Store: Inbox + Leads + Ledger + Tokens + Replays + Watch {}
+pub trait Store: Inbox + Leads + Ledger + Tokens + Journal + Replays + Watch {}
 
-impl<T: Inbox + Leads + Ledger + Tokens + Replays + Watch> Store for T {}
+impl<T: Inbox + Leads + Ledger + Tokens + Journal + Replays + Watch> Store for T {}
 
 /// An event's row.
 #[derive(Debug)]

@@ -153,7 +153,7 @@ fn is_meta(about: &About) -> bool {
 }
 
 /// A provider's own word for its signing secrets.
-fn signing_key(about: &About) -> &'static str {
+pub(crate) fn signing_key(about: &About) -> &'static str {
     match about.slug {
         "meta" => "app_secrets",
         "twilio" => "auth_tokens",

@@ -6,6 +6,7 @@
 pub mod backup;
 mod checkpoint;
 mod hand;
+mod journal;
 mod parked;
 mod readers;
 pub mod rebuild;

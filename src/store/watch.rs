@@ -1,0 +1,45 @@
+//! The store, for who watches over it: how requests come in, and what lies aside.
+
+use super::StoreError;
+use jiff::Timestamp;
+
+/// A stored request, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The request's id.
+    pub id: i64,
+    /// The channel it came by.
+    pub channel: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// What lies aside until somebody looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// How much; at least 1.
+    pub count: u64,
+    /// Since when the oldest of it does.
+    pub since: Timestamp,
+}
+
+/// Watching over the store.
+pub trait Watch: Send + Sync {
+    /// Receipts after a request, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn receipts(&self, after: i64, limit: usize) -> Result<Vec<Receipt>, StoreError>;
+
+    /// The id of the last request; 0 where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn last_receipt(&self) -> Result<i64, StoreError>;
+
+    /// What is quarantined, if anything is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn quarantined(&self) -> Result<Option<Held>, StoreError>;
+}

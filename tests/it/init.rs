@@ -1,0 +1,149 @@
+//! `wabridge init`: whatever it writes passes `check`, explains every key, and overwrites nothing.
+
+use crate::command::{Ended, Place, ended, wabridge};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use wabridge::config::Config;
+use wabridge_providers::registry::PROVIDERS;
+
+const URL: &str = "https://hooks.example.in";
+
+fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = wabridge(folder);
+    command.args(arguments);
+    ended(command, b"")
+}
+
+#[test]
+fn what_is_written_passes_the_check_for_every_provider_and_says_what_comes_next() {
+    for provider in PROVIDERS {
+        let slug = provider.about().slug;
+        let folder = tempfile::tempdir().unwrap();
+        let made =
+            run(folder.path(), &["init", "--provider", slug, "--public-url", URL, "--dir", "made/here"]);
+        assert_eq!(made.code, 0, "{slug}: {made:?}");
+        let config = folder.path().join("made/here/wabridge.toml");
+        assert!(made.out.contains("Next:") && made.out.contains("wabridge connect"), "{slug}: {made:?}");
+        for file in fs::read_dir(config.parent().unwrap()).unwrap() {
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{slug}: {}", file.path().display());
+            let name = file.file_name().into_string().unwrap();
+            if name != "wabridge.toml" {
+                let secret = fs::read_to_string(file.path()).unwrap();
+                assert!(secret.trim().len() >= 32, "{slug}: {name}");
+                assert!(made.out.contains(&name), "{slug} does not name {name}: {made:?}");
+                assert!(!made.out.contains(secret.trim()), "{slug} shows {name}: {made:?}");
+                assert!(!fs::read_to_string(&config).unwrap().contains(secret.trim()), "{slug}");
+            }
+        }
+        let checked = run(folder.path(), &["check", "--config", config.to_str().unwrap()]);
+        assert_eq!(checked.code, 0, "{slug}: {checked:?}");
+        assert!(checked.out.ends_with("0 failed, 0 to look at\n"), "{slug}: {checked:?}");
+    }
+}
+
+/// The keys that a table says it knows, by asking for one that nobody knows.
+fn known(toml: &str) -> BTreeSet<String> {
+    let errors = Config::parse(toml, "x").unwrap_err();
+    let line = errors.lines().find(|line| line.contains("'zzzz'")).unwrap();
+    let keys = line.split_once("it knows ").unwrap_or_else(|| panic!("{line}")).1;
+    keys.split(", ").map(str::to_owned).collect()
+}
+
+/// The lines of a table in a text, with those that only stand behind a `#`.
+fn keys_of(text: &str, table: &str) -> BTreeSet<String> {
+    let from = text.find(&format!("\n{table}\n")).unwrap_or_else(|| panic!("no {table}"));
+    let lines = text[from..].lines().skip(2).take_while(|line| !line.starts_with('['));
+    let key = |line: &str| line.trim_start_matches("# ").split_once(" = ").map(|(key, _)| key.to_owned());
+    lines.filter_map(key).collect()
+}
+
+#[test]
+fn every_table_and_key_that_this_version_reads_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut channels = BTreeSet::new();
+    let mut text = String::new();
+    for provider in PROVIDERS {
+        let slug = provider.about().slug;
+        let made = run(folder.path(), &["init", "--provider", slug, "--public-url", URL, "--dir", slug]);
+        assert_eq!(made.code, 0, "{made:?}");
+        text = fs::read_to_string(folder.path().join(slug).join("wabridge.toml")).unwrap();
+        channels.extend(keys_of(&text, "[[channel]]"));
+    }
+    let unknown = known("zzzz = 1");
+    assert!(unknown.contains("server") && unknown.contains("channel"), "{unknown:?}");
+    for table in unknown {
+        let (head, explained) = match table.as_str() {
+            "channel" => ("[[channel]]".to_owned(), channels.clone()),
+            _ => (format!("[{table}]"), keys_of(&text, &format!("[{table}]"))),
+        };
+        let missing: Vec<_> = known(&format!("{head}\nzzzz = 1")).difference(&explained).cloned().collect();
+        assert!(missing.is_empty(), "{head} does not explain {missing:?}");
+    }
+}
+
+#[test]
+fn what_stands_behind_a_hash_is_what_could_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(folder.path(), &["init", "--dir", "."]).code, 0);
+    let text = fs::read_to_string(folder.path().join("wabridge.toml")).unwrap();
+    let is_key = |line: &str| {
+        line.strip_prefix("# ").is_some_and(|rest| {
+            rest.split_once(" = ")
+                .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        })
+    };
+    let bare: Vec<&str> =
+        text.lines().map(|line| if is_key(line) { line.trim_start_matches("# ") } else { line }).collect();
+    assert_ne!(bare.join("\n"), text.trim_end());
+    Config::parse(&bare.join("\n"), "wabridge.toml").unwrap();
+    let unchanged = Config::parse(&text, "wabridge.toml").unwrap();
+    assert_eq!(unchanged.server.listen.to_string(), "127.0.0.1:8080");
+}
+
+#[test]
+fn nothing_is_overwritten_and_nothing_is_half_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = ["init", "--dir", "."];
+    assert_eq!(run(folder.path(), &init).code, 0);
+    let config = folder.path().join("wabridge.toml");
+    let before = fs::read_to_string(&config).unwrap();
+    let again = run(folder.path(), &init);
+    assert_eq!(again.code, 65, "{again:?}");
+    assert!(again.err.contains("is there already"), "{again:?}");
+    assert_eq!(fs::read_to_string(&config).unwrap(), before);
+    fs::remove_file(&config).unwrap();
+    let half = run(folder.path(), &init);
+    assert_eq!(half.code, 65, "a secret of an earlier run is kept too: {half:?}");
+    assert!(!config.exists());
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_the_way_out() {
+    let place = Place::new("");
+    for (arguments, expected) in [
+        (&["init", "--provider", "twilio", "--dir", "t"][..], "--public-url https://"),
+        (&["init", "--provider", "mета", "--dir", "t"][..], "there are meta, "),
+        (&["init", "--provider", "chatbt", "--dir", "t"][..], "did you mean 'chatbot'?"),
+        (&["init", "--public-url", "hooks.example.in", "--dir", "t"][..], "'public_url' in [server]"),
+    ] {
+        let refused = place.run(arguments);
+        assert_eq!(refused.code, 64, "{refused:?}");
+        assert!(refused.err.contains(expected), "{refused:?}");
+        assert!(!place.path("t").exists());
+    }
+}
+
+#[test]
+fn without_a_folder_the_configuration_goes_where_the_option_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = run(folder.path(), &["init", "--config", "etc/w.toml"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let text = fs::read_to_string(folder.path().join("etc/w.toml")).unwrap();
+    assert!(text.contains("url = \"sqlite:/var/lib/wabridge/wabridge.db\""), "{text}");
+    assert!(folder.path().join("etc/main.verify_token").exists());
+    assert!(made.out.contains("set public_url"), "{made:?}");
+}
