@@ -45,9 +45,21 @@ impl Lead {
         let touches: Vec<TouchView> = touches
             .map(|touch| TouchView::new(touch, person.id, person.lead.phone(), &config.region.timezone))
             .collect();
-        Page { region: &config.region, out }.print(&lead, &touches, &timeline)?;
+        print(&lead, &touches, &timeline, &config.region, out)?;
+        writeln!(out, "\nThe timeline shows the newest {NEWEST} at most; `wabridge export` shows all.")?;
         Ok(Exit::Success)
     }
+}
+
+/// A lead on one page.
+pub(super) fn print(
+    lead: &LeadView,
+    touches: &[TouchView],
+    timeline: &[TimelineItem],
+    region: &Region,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    Page { region, out }.print(lead, touches, timeline)
 }
 
 fn newest(api: &Api, person: &Person) -> Result<Vec<TimelineItem>, Failure> {
@@ -160,7 +172,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn timeline(&mut self, timeline: &[TimelineItem]) -> io::Result<()> {
-        writeln!(self.out, "\nTimeline (the newest {NEWEST} at most, newest last)")?;
+        writeln!(self.out, "\nTimeline (newest last)")?;
         for item in timeline {
             let text = item.text.as_deref().unwrap_or_default().replace(char::is_control, " ");
             let direction = item.direction.unwrap_or_default();

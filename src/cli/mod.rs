@@ -7,6 +7,7 @@ mod check;
 mod connect;
 mod demo;
 mod explain;
+mod export;
 mod failure;
 mod init;
 mod lead;
@@ -53,6 +54,7 @@ enum Command {
     Backup(backup::Backup),
     Connect(connect::Connect),
     Explain(explain::Explain),
+    Export(export::Export),
     Init(init::Init),
     Lead(lead::Lead),
     Rebuild(rebuild::Rebuild),
@@ -91,6 +93,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Backup(backup) => backup.run(&load(&config)?, out),
         Command::Connect(connect) => connect.run(&load(&config)?, out),
         Command::Explain(explain) => explain.run(&load(&config)?, out),
+        Command::Export(export) => export.run(&load(&config)?, out),
         Command::Init(init) => init.run(&config, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),

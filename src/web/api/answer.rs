@@ -37,15 +37,25 @@ pub(super) async fn ask<T: Serialize + Send + 'static>(
     known: &'static [&'static str],
     work: impl FnOnce(&Question<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
-    let (api, bearer) = (api(&request)?, bearer(&request));
+    let answer = asked(&request, scope, known, work).await?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// As [`ask`], for answers that are no JSON.
+pub(super) async fn asked<T: Send + 'static>(
+    request: &HttpRequest,
+    scope: Scope,
+    known: &'static [&'static str],
+    work: impl FnOnce(&Question<'_>) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let (api, bearer) = (api(request)?, bearer(request));
     let query = request.query_string().to_owned();
     let work = move || {
         let caller = authorise(&api, bearer, scope)?;
         let parameters = Parameters::read(&query, known)?;
         work(&Question { api: &api, caller: &caller, parameters: &parameters })
     };
-    let answer = web::block(work).await.map_err(|_| stopped())??;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    web::block(work).await.map_err(|_| stopped())?
 }
 
 /// Refuses a caller without a scope: for routes that read a body, which strangers may not fill memory with.
@@ -54,7 +64,7 @@ pub(super) async fn authorised(request: &HttpRequest, scope: Scope) -> Result<()
     web::block(move || authorise(&api, bearer, scope).map(drop)).await.map_err(|_| stopped())?
 }
 
-fn api(request: &HttpRequest) -> Result<web::Data<Api>, Problem> {
+pub(super) fn api(request: &HttpRequest) -> Result<web::Data<Api>, Problem> {
     request.app_data::<web::Data<Api>>().cloned().ok_or_else(stopped)
 }
 

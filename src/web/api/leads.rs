@@ -73,7 +73,7 @@ pub(super) async fn timeline(request: HttpRequest) -> Result<HttpResponse, Probl
 }
 
 /// The decoded text of the path's parameter; `None` when it is not UTF-8.
-fn in_path(request: &HttpRequest) -> Option<String> {
+pub(super) fn in_path(request: &HttpRequest) -> Option<String> {
     // The router leaves %2B, %2F and %25 as they are.
     let raw = request.match_info().get(LEAD)?;
     let escaped = raw.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
@@ -82,7 +82,8 @@ fn in_path(request: &HttpRequest) -> Option<String> {
     (!text.contains(char::REPLACEMENT_CHARACTER)).then(|| text.into_owned())
 }
 
-fn known(api: &Api, text: Option<&str>) -> Result<Box<Person>, Problem> {
+/// The lead behind the path's parameter.
+pub(super) fn known(api: &Api, text: Option<&str>) -> Result<Box<Person>, Problem> {
     let reference = parameters::lead(LEAD, text.unwrap_or_default(), &api.config.region)?;
     match find(api.store.as_ref(), &reference, None) {
         Ok(Found::Lead(person)) => Ok(person),
@@ -91,6 +92,7 @@ fn known(api: &Api, text: Option<&str>) -> Result<Box<Person>, Problem> {
     }
 }
 
-fn unknown() -> Problem {
+/// Nobody is known by the path's parameter.
+pub(super) fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no lead is known by this; it never wrote, or under another name")
 }

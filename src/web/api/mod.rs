@@ -5,6 +5,8 @@
 //! token is read from the store each time, so that a revocation holds at once.
 
 mod answer;
+pub(crate) mod csv;
+mod export;
 mod leads;
 mod openapi;
 mod parameters;
@@ -54,6 +56,7 @@ pub fn configure(app: &mut ServiceConfig) {
         )
         .service(only("/leads/{LEAD}").route(web::get().to(leads::lead)))
         .service(only("/leads/{LEAD}/timeline").route(web::get().to(leads::timeline)))
+        .service(only("/leads/{LEAD}/export").route(web::get().to(export::export)))
         .service(only("/touches").route(web::get().to(touches::touches)))
         .service(only("/openapi.json").route(web::get().to(openapi::serve)))
         .default_service(web::to(answer::no_such_route));

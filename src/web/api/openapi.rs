@@ -17,6 +17,7 @@ use utoipa::{Modify, OpenApi};
         super::window::many_leads,
         super::leads::lead,
         super::leads::timeline,
+        super::export::export,
         super::touches::touches,
         serve
     ),
