@@ -55,9 +55,11 @@ fn known(toml: &str) -> BTreeSet<String> {
 
 /// The lines of a table in a text, with those that only stand behind a `#`.
 fn keys_of(text: &str, table: &str) -> BTreeSet<String> {
-    let from = text.find(&format!("\n{table}\n")).unwrap_or_else(|| panic!("no {table}"));
-    let lines = text[from..].lines().skip(2).take_while(|line| !line.starts_with('['));
-    let key = |line: &str| line.trim_start_matches("# ").split_once(" = ").map(|(key, _)| key.to_owned());
+    let bare = |line: &str| line.trim_start_matches("# ").to_owned();
+    let mut lines = text.lines().map(bare).skip_while(|line| line != table);
+    assert!(lines.next().is_some(), "no {table}");
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    let key = |line: String| line.split_once(" = ").map(|(key, _)| key.to_owned());
     lines.filter_map(key).collect()
 }
 
@@ -77,7 +79,15 @@ fn every_table_and_key_that_this_version_reads_is_explained() {
     assert!(unknown.contains("server") && unknown.contains("channel"), "{unknown:?}");
     for table in unknown {
         let (head, explained) = match table.as_str() {
-            "channel" => ("[[channel]]".to_owned(), channels.clone()),
+            "channel" => {
+                let mut channels = channels.clone();
+                // Explained to those alone who may write it.
+                if !PROVIDERS.iter().any(|provider| provider.about().scheme.takes_shared_secret()) {
+                    channels.insert("header".to_owned());
+                }
+                ("[[channel]]".to_owned(), channels)
+            }
+            "link" => ("[[link]]".to_owned(), keys_of(&text, "[[link]]")),
             _ => (format!("[{table}]"), keys_of(&text, &format!("[{table}]"))),
         };
         let missing: Vec<_> = known(&format!("{head}\nzzzz = 1")).difference(&explained).cloned().collect();
@@ -92,8 +102,10 @@ fn what_stands_behind_a_hash_is_what_could_be_written() {
     let text = fs::read_to_string(folder.path().join("wabridge.toml")).unwrap();
     let is_key = |line: &str| {
         line.strip_prefix("# ").is_some_and(|rest| {
-            rest.split_once(" = ")
-                .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+            rest.starts_with("[[")
+                || rest
+                    .split_once(" = ")
+                    .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
         })
     };
     let bare: Vec<&str> =

@@ -15,6 +15,7 @@ mod config;
 mod crash;
 mod demo;
 mod durable;
+mod export;
 mod init;
 mod limits;
 mod load;

@@ -149,9 +149,8 @@ async fn tail_shows_what_came_and_what_became_of_it_and_nobodys_number_or_words(
 
 #[actix_web::test]
 async fn tail_follows_and_shows_a_request_again_when_it_is_settled() {
-    let place = Place::new(CONFIG);
-    let store = open(&place.path("wabridge.db"));
-    receive(&store, 0).await;
+    let place = Place::new(META);
+    receive(&open(&place.path("wabridge.db")), 0).await;
     let mut command: Command = wabridge(&place.path(""));
     command.env("WABRIDGE_CONFIG", place.path("wabridge.toml")).args(["tail"]).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -162,20 +161,10 @@ async fn tail_follows_and_shows_a_request_again_when_it_is_settled() {
         line
     };
     assert!(line().contains("request 1,"), "what waits is shown as it is");
-    let claimed = wabridge::store::Inbox::claim(&store, 1).unwrap().remove(0);
-    let prepared = wabridge::store::Prepared {
-        id: claimed.id,
-        received_at: claimed.request.received_at,
-        channel: "main".into(),
-        provider: "meta",
-        proof: claimed.request.proof,
-        secondary: false,
-        resolved: Vec::new(),
-        items: Err(wabridge_providers::Malformed { reason: "not_json", path: "$".into() }),
-    };
-    wabridge::store::Inbox::settle(&store, vec![prepared]).unwrap();
+    let mut process = Process::launch(&place, "");
+    let addresses = process.ready();
     assert_eq!(line(), "    0: quarantined: not_json at $\n");
-    tell(&store, [Told::text("m1", 1).by(A)]).await;
+    assert_eq!(post(addresses.hooks, &message("wamid.next")), 200);
     assert!(line().contains("request 2,"));
     child.kill().unwrap();
     child.wait().unwrap();

@@ -157,6 +157,10 @@ impl Draft<'_> {
                 "# The ids in the dashboard's \"Test\", which prove the signature and make no lead.\n\
                  # sample_ids = [{ entry = \"0\", phone_number_id = \"123456123\" }]\n"
             }
+            Scheme::SharedSecret => {
+                "# A header that must be there as well, where the provider sends one.\n\
+                 # header = { name = \"x-wabridge-token\", value = \"file:/path\" }\n"
+            }
             _ => "",
         };
         let toml = TEMPLATE
@@ -175,38 +179,45 @@ impl Draft<'_> {
         let about = self.about();
         let key = signing_key(about);
         let issued = guide(about.slug).map_or("the provider shows it", |guide| guide.secret);
-        let listed = |value: String, stands_in_for| {
+        let signed = |value: String, stands_in_for| {
             let secret = self.secret(key, value, stands_in_for);
             let what =
-                "# Where the secrets are that prove the sender, the newest first; several during a rotation.";
-            (format!("{what}\n{key} = [{}]\n", reference(&secret)), vec![secret])
+                "Where the secrets are that prove the sender, the newest first; several during a rotation.";
+            (format!("# {what}\n{key} = [{}]\n", reference(&secret)), vec![secret])
         };
-        Ok(match about.scheme {
-            Scheme::StandardWebhooks => listed(format!("whsec_{}", BASE64.encode(&random()?)), None),
-            Scheme::SharedSecret => {
-                let secret = self.secret("path_token", token()?, None);
-                let what = "# The last part of the URL, known to the provider alone: it signs nothing.";
-                (format!("{what}\npath_token = {}\n", reference(&secret)), vec![secret])
-            }
+        let (mut lines, mut secrets) = match about.scheme {
+            Scheme::SharedSecret => (String::new(), Vec::new()),
+            Scheme::StandardWebhooks => signed(format!("whsec_{}", BASE64.encode(&random()?)), None),
             Scheme::Dialog360HmacSha256 => {
                 let secret = self.secret("header", token()?, None);
-                let what = "# A header that every webhook must carry. Partners sign instead: secrets = [\"file:/path\"]";
-                let header =
-                    format!("header = {{ name = \"x-wabridge-token\", value = {} }}", reference(&secret));
-                (format!("{what}\n{header}\n"), vec![secret])
+                let what = "A header that every webhook must carry. Partners sign instead: secrets = [\"file:/path\"]";
+                let value = reference(&secret);
+                let header = format!("header = {{ name = \"x-wabridge-token\", value = {value} }}");
+                (format!("# {what}\n{header}\n"), vec![secret])
             }
-            Scheme::MetaHmacSha256 => {
-                let (mut lines, mut secrets) = listed(token()?, Some(issued));
-                let secret = self.secret("verify_token", token()?, None);
-                lines.push_str("# What Meta shows when it checks the URL.\n");
-                lines.push_str(&format!("verify_token = {}\n", reference(&secret)));
-                secrets.push(secret);
-                (lines, secrets)
+            _ => signed(token()?, Some(issued)),
+        };
+        let mut also = |key, what: &str| -> Result<(), Failure> {
+            let secret = self.secret(key, token()?, None);
+            lines.push_str(&format!("# {what}\n{key} = {}\n", reference(&secret)));
+            secrets.push(secret);
+            Ok(())
+        };
+        match about.scheme {
+            Scheme::MetaHmacSha256 => also("verify_token", "What Meta shows when it checks the URL.")?,
+            Scheme::SharedSecret => {
+                also(
+                    "path_token",
+                    "The last part of the URL, known to the provider alone: it signs nothing.",
+                )?;
             }
-            Scheme::TwilioHmacSha1 | Scheme::AiSensyHmacSha256 | Scheme::InteraktHmacSha256 => {
-                listed(token()?, Some(issued))
+            _ if !about.retries => {
+                let what = "The last part of the URL. It sends once or twice: what has the right token and a wrong signature is kept aside.";
+                also("path_token", what)?;
             }
-        })
+            _ => {}
+        }
+        Ok((lines, secrets))
     }
 
     fn secret(&self, key: &str, value: String, stands_in_for: Option<&'static str>) -> NewSecret {

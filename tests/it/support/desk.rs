@@ -253,6 +253,16 @@ impl Desk {
         self.send(self.client.get(format!("{}{path}", self.address)), token).await
     }
 
+    /// Asks for another form of the answer than JSON.
+    pub(crate) async fn accepting(&self, token: Option<&str>, path: &str, accept: &str) -> Answered {
+        let request = self.client.get(format!("{}{path}", self.address)).header("Accept", accept);
+        self.send(request, token).await
+    }
+
+    pub(crate) async fn get_accepting(&self, path: &str, accept: &str) -> Answered {
+        self.accepting(Some(&self.token), path, accept).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answered {
         self.get_as(Some(&self.token), path).await
     }
