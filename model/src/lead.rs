@@ -118,6 +118,9 @@ pub struct Lead {
     pub windows: BTreeMap<String, Window>,
     /// Where they came from.
     pub attribution: Attribution,
+    /// When a bot first held them qualified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qualified_at: Option<Timestamp>,
     /// What they agreed to.
     #[serde(skip_serializing_if = "Consents::is_empty")]
     pub consents: Consents,
@@ -181,6 +184,7 @@ impl Lead {
             (a, b) => a.or(b),
         };
         self.last_seen_at = self.last_seen_at.max(other.last_seen_at);
+        self.qualified_at = earliest(self.qualified_at, other.qualified_at);
         self.name = self.name.take().max(other.name);
         if let Some(visitor) = other.visitor {
             let newer = self.visitor.take().unwrap_or_default();
@@ -203,7 +207,10 @@ impl Lead {
                 let act = act_of(evidence, "call");
                 self.with_window(event, |window| window.extend(act));
             }
-            Fact::Echo(echo) if !echo.history => self.with_window(event, |window| window.answered(at)),
+            Fact::Echo(echo) if !echo.history => {
+                self.with_window(event, |window| window.answered(at));
+                self.answered(event, at);
+            }
             Fact::Status(status) => self.status(event, status, at),
             Fact::Preference(preference) => self.preference(event, preference, at),
             Fact::Chatbot(chatbot) => self.chatbot(evidence, chatbot),
@@ -235,7 +242,8 @@ impl Lead {
         let act = act_of(evidence, message.kind.as_str());
         let (reported, at) = (&message.referral, act.at);
         let touches = self.attribution.touches.len();
-        self.attribution.record(reported, |referral| Touch {
+        let link = message.link.as_ref();
+        self.attribution.record(reported, link.is_some(), |referral| Touch {
             id: act.event_id,
             provider: act.provider.clone(),
             channel: evidence.first().channel.clone(),
@@ -245,7 +253,12 @@ impl Lead {
             occurred_at: at,
             received_at: act.received_at,
             referral,
+            link: link.cloned(),
+            answered_at: None,
         });
+        if let Some(link) = link.filter(|link| self.utm.is_none() && !link.utm.is_empty()) {
+            self.utm = Some(Box::new((at, link.utm.clone())));
+        }
         if self.first_conversation_url.is_none() {
             let url = self
                 .attribution
@@ -299,6 +312,9 @@ impl Lead {
                 window.free_entry_until = status.free_entry_until;
             }
         });
+        if status.state == StatusState::Sent {
+            self.answered(event, at);
+        }
     }
 
     fn chatbot(&mut self, evidence: &Evidence, event: &ChatbotEvent) {
@@ -314,8 +330,18 @@ impl Lead {
             let known = self.visitor.take().unwrap_or_default();
             self.visitor = Some(fill_visitor(event.visitor.clone(), &known));
         }
+        if event.event_type == ChatbotEventType::LeadQualified && self.qualified_at.is_none() {
+            self.qualified_at = Some(at);
+        }
         if let Some(consent) = consent_of(evidence, event) {
             self.consents.record(consent);
+        }
+    }
+
+    /// The business wrote.
+    fn answered(&mut self, event: &Event, at: Timestamp) {
+        if let Some(number) = &event.business.number {
+            self.attribution.answered(number.e164(), at);
         }
     }
 

@@ -151,7 +151,14 @@ impl<W: Write> Page<'_, W> {
         let cause = lead.attribution.cause.map(|cause| format!(", {}", text_of(&cause))).unwrap_or_default();
         writeln!(self.out, "\nAttribution: {state}{cause}")?;
         for touch in touches {
-            let of = [&touch.ad_id, &touch.post_id, &touch.headline, &touch.ctwa_clid, &touch.source_url];
+            let of = [
+                &touch.ad_id,
+                &touch.post_id,
+                &touch.code,
+                &touch.headline,
+                &touch.ctwa_clid,
+                &touch.source_url,
+            ];
             let of: Vec<&str> = of.into_iter().flatten().map(String::as_str).collect();
             let at = self.time(touch.occurred_at);
             let state = text_of(&touch.state);

@@ -63,6 +63,9 @@ pub struct TouchView {
     pub occurred_at_local: String,
     /// When it was received first.
     pub received_at: Timestamp,
+    /// The code of the configured link in the message's text, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 impl TouchView {
@@ -92,6 +95,7 @@ impl TouchView {
             occurred_at: touch.occurred_at,
             occurred_at_local: local(touch.occurred_at, zone),
             received_at: touch.received_at,
+            code: touch.link.as_ref().map(|link| link.code.clone()),
         }
     }
 
@@ -109,11 +113,10 @@ pub fn local(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 pub(super) fn attribution_states() -> Object {
-    names("How much is known", ["complete", "ad_without_click_id", "organic_post", "not_reported", "none"])
+    names("How much is known", AttributionState::ALL.map(AttributionState::as_str))
 }
 
 pub(super) fn causes() -> Object {
-    let causes =
-        [Some("status_placement"), Some("provider_reports_nothing"), Some("referral_malformed"), None];
+    let causes = Cause::ALL.map(|cause| Some(cause.as_str())).into_iter().chain([None]);
     names("Why something is missing", causes)
 }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use wabridge_model::Phone;
-use wabridge_model::chatbot::{ChatbotEvent, ChatbotEventType};
+use wabridge_model::chatbot::{ChatbotEvent, ChatbotEventType, Utm};
 use wabridge_model::event::*;
 use wabridge_model::evidence::{Proof, Report};
 use wabridge_model::id::{Bsuid, Email, EventKey};
@@ -41,7 +41,21 @@ fn referral() -> impl Strategy<Value = ReferralReport> {
             ..Referral::default()
         }))
     });
-    prop_oneof![3 => Just(ReferralReport::Absent), 1 => Just(ReferralReport::Malformed), 3 => present]
+    let silent = prop::sample::select(vec![ReferralReport::Unreported, ReferralReport::UnreportedByVersion]);
+    prop_oneof![
+        3 => Just(ReferralReport::Absent),
+        1 => Just(ReferralReport::Malformed),
+        1 => silent,
+        3 => present
+    ]
+}
+
+fn link() -> impl Strategy<Value = Option<Box<Link>>> {
+    let utm = |n: u8| Utm { source: (n > 0).then(|| format!("source{n}")), ..Utm::default() };
+    prop::option::weighted(
+        0.2,
+        (0..3u8).prop_map(move |n| Box::new(Link { code: format!("CODE{n}"), utm: utm(n) })),
+    )
 }
 
 fn fact(n: u16) -> impl Strategy<Value = Fact> {
@@ -50,16 +64,18 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
     let wish =
         prop::option::weighted(0.2, prop::sample::select(vec![Wish::Stop, Wish::StopMarketing, Wish::Start]));
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), wish);
-    let message = (kind, referral(), flags).prop_map(move |(kind, referral, (group, history, wish))| {
-        Fact::Message(Message {
-            text: Some("hi".into()),
-            group,
-            history,
-            wish,
-            referral,
-            ..Message::new(format!("m{n}"), kind.into())
-        })
-    });
+    let message =
+        (kind, referral(), link(), flags).prop_map(move |(kind, referral, link, (group, history, wish))| {
+            Fact::Message(Message {
+                text: Some("hi".into()),
+                group,
+                history,
+                wish,
+                referral,
+                link,
+                ..Message::new(format!("m{n}"), kind.into())
+            })
+        });
     // Few messages of the business, so that statuses without a person meet the message they are about.
     let echo = (0..3u8, prop::bool::weighted(0.2)).prop_map(|(id, history)| {
         Fact::Echo(Echo { id: format!("o{id}"), kind: "text".into(), text: None, history })
@@ -88,7 +104,10 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
         let direction = if ours { CallDirection::ByBusiness } else { CallDirection::ByCustomer };
         Fact::Call(Call { id: format!("c{n}"), step: "connect".into(), direction, answered: false })
     });
-    let kinds = vec!["lead.created", "consent.given", "consent.withdrawn", "conversation.ended"];
+    let echo =
+        Just(Fact::Echo(Echo { id: format!("o{n}"), kind: "text".into(), text: None, history: false }));
+    let kinds =
+        vec!["lead.created", "lead.qualified", "consent.given", "consent.withdrawn", "conversation.ended"];
     let chatbot = (prop::sample::select(kinds), prop::option::of(0..2u8))
         .prop_map(move |(kind, conversation)| Fact::Chatbot(Box::new(chatbot_event(n, kind, conversation))));
     prop_oneof![6 => message, 2 => echo, 3 => status, 1 => change, 1 => choice, 1 => call, 4 => chatbot]
