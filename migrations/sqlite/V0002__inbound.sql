@@ -21,4 +21,39 @@ CREATE TABLE account_numbers (
     PRIMARY KEY (channel, account_id)
 ) WITHOUT ROWID;
 
+-- Attribution rollups: sums of what each cluster adds (`leads/rollup.rs`), kept beside `clusters`. A text is
+-- empty where there is none; `model` is empty where all models say the same.
+CREATE TABLE rollups (
+    model             TEXT    NOT NULL,
+    day               TEXT    NOT NULL,  -- in the time zone of rollup_state
+    ad_id             TEXT    NOT NULL,
+    business_number   TEXT    NOT NULL,
+    provider          TEXT    NOT NULL,
+    state             TEXT    NOT NULL,
+    cause             TEXT    NOT NULL,
+    conversations     INTEGER NOT NULL,
+    leads             INTEGER NOT NULL,
+    click_id_present  INTEGER NOT NULL,
+    answered_5m       INTEGER NOT NULL,
+    answered_unknown  INTEGER NOT NULL,
+    free_entry_opened INTEGER NOT NULL,
+    qualified         INTEGER NOT NULL,  -- on the day of the touch
+    qualified_then    INTEGER NOT NULL,  -- on the day of the qualification
+    PRIMARY KEY (model, day, ad_id, business_number, provider, state, cause)
+) WITHOUT ROWID;
+
+-- One row. Clusters up to `through` are counted in `rollups`, those after it are not yet. Leads of an older
+-- version are folded anew as they are counted: they know nothing of answers and links.
+CREATE TABLE rollup_state (
+    timezone TEXT    NOT NULL,           -- an IANA name, or seconds east of UTC
+    through  INTEGER NOT NULL
+);
+
+INSERT INTO rollup_state
+SELECT 'Asia/Kolkata', CASE WHEN EXISTS (SELECT 1 FROM clusters) THEN 0 ELSE 9223372036854775807 END;
+
+-- Moves with projected_through. Where it stays behind, an older version wrote to this store meanwhile.
+INSERT INTO meta SELECT 'counted_through', value FROM meta WHERE name = 'projected_through';
+
+-- An older version would not know what some of the new events mean.
 UPDATE meta SET value = 2 WHERE name IN ('schema_version', 'min_reader_version');

@@ -32,9 +32,14 @@ impl Rebuild {
             let verified = rebuild::verify(path).map_err(|error| failed(path, error))?;
             let rebuild::Rebuilt { events, people } = verified.rebuilt;
             let folded = format!("{events} events folded into {people} people");
-            if verified.different > 0 {
-                let different = verified.different;
+            let rebuild::Verified { different, miscounted, .. } = verified;
+            if different > 0 {
                 writeln!(out, "{folded}: {different} differ from {shown}; `wabridge rebuild` mends that.")?;
+                return Ok(Exit::Difference);
+            }
+            if miscounted > 0 {
+                let rows = format!("{miscounted} rows of attribution differ");
+                writeln!(out, "{folded}: {rows} from {shown}; `wabridge rebuild` mends that.")?;
                 return Ok(Exit::Difference);
             }
             writeln!(out, "{folded}: no difference from {shown}.")?;

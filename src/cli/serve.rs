@@ -62,7 +62,9 @@ fn start(sockets: Sockets, config: Config) -> Result<Daemon, Failure> {
 pub(super) fn exit_of(error: &StoreError) -> Exit {
     match error.kind {
         StoreErrorKind::Newer | StoreErrorKind::OldLibrary => Exit::Config,
-        StoreErrorKind::Held | StoreErrorKind::Busy | StoreErrorKind::Full => Exit::Temporary,
+        StoreErrorKind::Held | StoreErrorKind::Busy | StoreErrorKind::Full | StoreErrorKind::Counting => {
+            Exit::Temporary
+        }
         StoreErrorKind::Disk => Exit::Io,
         StoreErrorKind::Constraint | StoreErrorKind::Corrupt | StoreErrorKind::Other => Exit::Internal,
     }

@@ -86,6 +86,15 @@ impl Projector {
         self.store.settle(prepared)
     }
 
+    /// Counts a slice of attribution for every step, until all of it is counted. Returns how much was done.
+    fn count(&self, settled: usize, counted: &mut bool) -> Result<usize, StoreError> {
+        if *counted {
+            return Ok(settled);
+        }
+        *counted = self.store.count_on()?;
+        Ok(settled + 1)
+    }
+
     /// Starts the thread that steps whenever the bell rings.
     ///
     /// # Errors
@@ -94,8 +103,9 @@ impl Projector {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, rung) = (Arc::clone(&stop), Arc::clone(&bell));
         let thread = std::thread::Builder::new().name("projector".to_owned()).spawn(move || {
+            let mut counted = false;
             while !stopped.load(Ordering::Acquire) {
-                match self.step() {
+                match self.step().and_then(|settled| self.count(settled, &mut counted)) {
                     Ok(0) => rung.wait(),
                     Ok(_) => {}
                     Err(error) => {

@@ -4,6 +4,7 @@ pub mod export;
 pub mod find;
 pub mod page;
 pub mod project;
+pub mod rollup;
 pub mod timeline;
 pub mod touch;
 pub mod verdict;

@@ -115,6 +115,7 @@ impl Daemon {
         let (stopper, stopped) = channel();
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&config.store.path, signals(&bell, &stopper))?);
+        store.count_days_in(&config.region.timezone)?;
         let metrics = Arc::new(Metrics::default());
         let watch = Arc::new(ClockWatch::new(&*clock));
         let health = Health {

@@ -27,6 +27,8 @@ pub enum StoreErrorKind {
     Newer,
     /// The SQLite library is too old to be safe.
     OldLibrary,
+    /// The counts of attribution are being made anew: try again.
+    Counting,
     /// Another process holds the store.
     Held,
     /// Something the store holds cannot be read back.
@@ -46,6 +48,7 @@ impl StoreErrorKind {
             StoreErrorKind::Constraint => "constraint",
             StoreErrorKind::Newer => "newer",
             StoreErrorKind::OldLibrary => "old_library",
+            StoreErrorKind::Counting => "counting",
             StoreErrorKind::Held => "held",
             StoreErrorKind::Corrupt => "corrupt",
             StoreErrorKind::Other => "other",
@@ -55,7 +58,7 @@ impl StoreErrorKind {
     /// Whether the same may succeed later without anyone's help.
     #[must_use]
     pub fn may_retry(self) -> bool {
-        matches!(self, StoreErrorKind::Full | StoreErrorKind::Busy)
+        matches!(self, StoreErrorKind::Full | StoreErrorKind::Busy | StoreErrorKind::Counting)
     }
 
     /// Whether one request may be at fault, so that it should be tried alone.
@@ -91,6 +94,10 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Constraint => "the store refuses the row",
             StoreErrorKind::Newer => "the database was written by a newer wabridge; run that version",
             StoreErrorKind::OldLibrary => "SQLite is older than 3.51.3 and may corrupt the database",
+            StoreErrorKind::Counting => {
+                "attribution is being counted anew, or its days are not in the configured time zone yet; \
+                 let the daemon run and try again"
+            }
             StoreErrorKind::Held => "another process holds the store; stop the daemon first",
             StoreErrorKind::Corrupt => "a stored value cannot be read back",
             StoreErrorKind::Other => "the store failed",

@@ -14,7 +14,10 @@ pub use watch::{Held, Receipt, Watch};
 
 use replay::Replays;
 
+use crate::leads::rollup::Model;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use wabridge_model::Phone;
@@ -191,6 +194,87 @@ pub struct TouchRow {
     pub touch: wabridge_model::attribution::Touch,
 }
 
+/// What the counts of attribution are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Grouped by what.
+    pub by: By,
+    /// Which touch of a lead is credited.
+    pub model: Model,
+    /// Which day an outcome is counted on.
+    pub date: DateOf,
+    /// From this day on.
+    pub since: Option<Date>,
+    /// Until before this day.
+    pub until: Option<Date>,
+}
+
+/// What counts are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// The ad.
+    #[default]
+    Ad,
+    /// The campaign.
+    Campaign,
+    /// The day.
+    Day,
+    /// The provider.
+    Provider,
+    /// How much is known, and why not more.
+    State,
+}
+
+/// Which day an outcome is counted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DateOf {
+    /// The day of the touch it is credited to.
+    #[default]
+    Touch,
+    /// The day it came about.
+    Outcome,
+}
+
+/// A row of counts; what they are not grouped by is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "the columns of the contract, described where they are answered")]
+pub struct Rolled {
+    pub date_local: Option<String>,
+    pub ad_id: Option<String>,
+    pub provider: Option<String>,
+    pub state: Option<String>,
+    pub cause: Option<String>,
+    pub conversations: i64,
+    pub leads: i64,
+    pub click_id_present: i64,
+    pub answered_5m: i64,
+    pub answered_unknown: i64,
+    pub free_entry_opened: i64,
+    pub qualified: i64,
+}
+
+/// The counts of attribution.
+pub trait Rollups: Send + Sync {
+    /// Says in which time zone a day begins and ends. Where it was another, all is counted anew.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn count_days_in(&self, zone: &TimeZone) -> Result<(), StoreError>;
+
+    /// Counts some of what is not counted yet, between acknowledgements. Says whether that was all.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn count_on(&self) -> Result<bool, StoreError>;
+
+    /// The counts; what nothing is known of is one row for each cause, after all others.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Counting`] until all is counted in this time zone, or when the store cannot be read.
+    fn attribution(&self, question: &Question, zone: &TimeZone) -> Result<Vec<Rolled>, StoreError>;
+}
+
 /// The books, which must balance.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Books {
@@ -263,9 +347,9 @@ pub trait Tokens: Send + Sync {
 }
 
 /// Everything a store does.
-pub trait Store: Inbox + Leads + Ledger + Tokens + Journal + Replays + Watch {}
+pub trait Store: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Replays + Watch {}
 
-impl<T: Inbox + Leads + Ledger + Tokens + Journal + Replays + Watch> Store for T {}
+impl<T: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Replays + Watch> Store for T {}
 
 /// An event's row.
 #[derive(Debug)]

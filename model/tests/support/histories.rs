@@ -104,8 +104,6 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
         let direction = if ours { CallDirection::ByBusiness } else { CallDirection::ByCustomer };
         Fact::Call(Call { id: format!("c{n}"), step: "connect".into(), direction, answered: false })
     });
-    let echo =
-        Just(Fact::Echo(Echo { id: format!("o{n}"), kind: "text".into(), text: None, history: false }));
     let kinds =
         vec!["lead.created", "lead.qualified", "consent.given", "consent.withdrawn", "conversation.ended"];
     let chatbot = (prop::sample::select(kinds), prop::option::of(0..2u8))

@@ -11,6 +11,7 @@ mod parked;
 mod readers;
 pub mod rebuild;
 mod replay;
+mod rollups;
 mod rows;
 mod settle;
 mod sql;
@@ -280,6 +281,7 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
         embedded::migrations::runner()
             .run(&mut connection)
             .map_err(|error| StoreError::with(StoreErrorKind::Other, "migrate the store", error))?;
+        rollups::notice_older_writers(&connection)?;
     }
     Ok(connection)
 }

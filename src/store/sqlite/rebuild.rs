@@ -5,7 +5,7 @@
 
 use super::rows::SqliteRows;
 use super::sql::{failed, to_json};
-use super::{beside, lock, migrated, open_file, readers};
+use super::{beside, lock, migrated, open_file, readers, rollups};
 use crate::leads::project::place;
 use crate::store::{Rows, StoreError, StoreErrorKind};
 use rusqlite::{Connection, TransactionBehavior};
@@ -34,6 +34,8 @@ pub struct Verified {
     pub rebuilt: Rebuilt,
     /// How many people differ, are missing, or are there without evidence.
     pub different: u64,
+    /// How many rows of the counts of attribution differ.
+    pub miscounted: u64,
 }
 
 /// Folds all lead state anew, in one transaction.
@@ -91,13 +93,16 @@ fn verify_in(path: &Path, copy: &Path) -> Result<Verified, StoreError> {
         .open(copy)
         .map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
     open_file(path)?.backup("main", copy, None::<fn(rusqlite::backup::Progress)>).map_err(failed(doing))?;
-    let mut connection = open_file(copy)?;
-    let before = people(&connection)?;
+    let mut connection = migrated(copy)?;
+    // What a daemon would do next, so that only what is wrong differs and not what is still to come.
+    while !rollups::count_slice(&mut connection)? {}
+    let (before, counts) = (people(&connection)?, rollups::all_rows(&connection)?);
     let rebuilt = refold(&mut connection)?;
     let after = people(&connection)?;
+    let miscounted = rollups::all_rows(&connection)?.symmetric_difference(&counts).count();
     let changed = before.iter().filter(|(id, state)| after.get(*id) != Some(*state)).count();
     let new = after.keys().filter(|id| !before.contains_key(*id)).count();
-    Ok(Verified { rebuilt, different: (changed + new) as u64 })
+    Ok(Verified { rebuilt, different: (changed + new) as u64, miscounted: miscounted as u64 })
 }
 
 fn refold(connection: &mut Connection) -> Result<Rebuilt, StoreError> {
@@ -110,6 +115,7 @@ fn refold(connection: &mut Connection) -> Result<Rebuilt, StoreError> {
              UPDATE events SET cluster = NULL WHERE cluster IS NOT NULL;",
         )
         .map_err(failed(doing))?;
+    rollups::begin_rebuild(&transaction)?;
     let (mut after, mut events, mut found) = (0, 0, 0);
     loop {
         let page = readers::events_after(&transaction, after, PAGE)?;

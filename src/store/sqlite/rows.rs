@@ -1,6 +1,8 @@
 //! The rows of one write transaction, as projection needs them.
 
+use super::rollups;
 use super::sql::{self, blob_of, failed, instant, millis};
+use crate::leads::rollup::counted;
 use crate::store::{EventRow, Rows, StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -191,6 +193,9 @@ impl Rows for SqliteRows<'_> {
         if !repeated(&before.leads).eq(repeated(&after.leads)) {
             self.save_touches(cluster, &after.leads)?;
         }
+        if !counted(&before.leads).eq(counted(&after.leads)) {
+            rollups::replace(self.connection, cluster, before, after)?;
+        }
         let json = sql::to_json(after)?;
         self.run("save a cluster", "UPDATE clusters SET state = ? WHERE id = ?", params![json, cluster])
             .map(drop)
@@ -203,6 +208,7 @@ impl Rows for SqliteRows<'_> {
             "UPDATE aliases SET cluster = ?2 WHERE cluster = ?1",
             "UPDATE OR REPLACE handles SET cluster = ?2 WHERE cluster = ?1",
         ];
+        rollups::replace(self.connection, gone, &self.state(gone)?, &Cluster::default())?;
         for sql in MOVES {
             self.run("join clusters", sql, [gone, into])?;
         }
