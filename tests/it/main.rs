@@ -8,6 +8,7 @@
 mod alerts;
 mod api;
 mod backup;
+mod attribution;
 mod bad_input;
 mod check;
 mod command;
