@@ -2,8 +2,8 @@
 //!
 //! The modules in the order of the flow: [`config`] (what the operator says), [`clock`] and [`fault`],
 //! [`store`] (what is kept), [`inbox`] (requests and what they mean), [`leads`] (lead state and what
-//! people ask of it), [`telemetry`] (what the operator reads), [`alerts`] (who is told when something is
-//! wrong), [`web`] (the routes), [`runtime`] (start,
+//! people ask of it), [`report`] (tables for spreadsheets), [`telemetry`] (what the operator reads),
+//! [`alerts`] (who is told when something is wrong), [`web`] (the routes), [`runtime`] (start,
 //! workers, stop), [`cli`] (what the operator asks) and [`exit`] (how a command ends).
 
 pub mod alerts;
@@ -14,6 +14,7 @@ pub mod exit;
 pub mod fault;
 pub mod inbox;
 pub mod leads;
+pub mod report;
 pub mod runtime;
 pub mod store;
 pub mod telemetry;

@@ -2,6 +2,7 @@
 //!
 //! To add a command: a file with its arguments and `run`, a variant of `Command`, an arm in `dispatch`.
 
+mod attribution;
 mod backup;
 mod check;
 mod connect;
@@ -50,6 +51,7 @@ struct Arguments {
 enum Command {
     Serve(serve::Serve),
     Demo(demo::Demo),
+    Attribution(attribution::Attribution),
     Check(check::Check),
     Backup(backup::Backup),
     Connect(connect::Connect),
@@ -89,6 +91,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     match command {
         Command::Demo(demo) => demo.run(out),
         Command::Serve(serve) => serve.run(&config, out),
+        Command::Attribution(attribution) => attribution.run(&load(&config)?, out),
         Command::Check(check) => check.run(&config, out),
         Command::Backup(backup) => backup.run(&load(&config)?, out),
         Command::Connect(connect) => connect.run(&load(&config)?, out),

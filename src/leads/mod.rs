@@ -1,5 +1,6 @@
 //! Stored events to lead state, and lead state to what people ask.
 
+pub mod attribution;
 pub mod export;
 pub mod find;
 pub mod page;

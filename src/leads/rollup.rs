@@ -21,12 +21,13 @@ use wabridge_providers::{Passed, registry};
 const QUICK: SignedDuration = SignedDuration::from_mins(5);
 
 /// Which touch of a lead is credited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Model {
     /// The first.
     First,
     /// The last.
+    #[default]
     Last,
     /// Every one.
     Each,

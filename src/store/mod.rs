@@ -226,6 +226,23 @@ pub enum By {
     State,
 }
 
+impl By {
+    /// Every grouping.
+    pub const ALL: [By; 5] = [By::Ad, By::Campaign, By::Day, By::Provider, By::State];
+
+    /// The name in parameters and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            By::Ad => "ad",
+            By::Campaign => "campaign",
+            By::Day => "day",
+            By::Provider => "provider",
+            By::State => "state",
+        }
+    }
+}
+
 /// Which day an outcome is counted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DateOf {
@@ -234,6 +251,20 @@ pub enum DateOf {
     Touch,
     /// The day it came about.
     Outcome,
+}
+
+impl DateOf {
+    /// Both.
+    pub const ALL: [DateOf; 2] = [DateOf::Touch, DateOf::Outcome];
+
+    /// The name in parameters.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DateOf::Touch => "touch",
+            DateOf::Outcome => "outcome",
+        }
+    }
 }
 
 /// A row of counts; what they are not grouped by is `None`.

@@ -7,8 +7,8 @@
 
 mod alerts;
 mod api;
-mod backup;
 mod attribution;
+mod backup;
 mod bad_input;
 mod check;
 mod command;

@@ -7,7 +7,7 @@ use super::SqliteStore;
 use super::rows::SqliteRows;
 use super::sql::{events_of, failed};
 use crate::leads::rollup::{Contributions, Counts, Model, contributions};
-use crate::store::{By, DateOf, Question, Rolled, Rollups, Rows, StoreError, StoreErrorKind};
+use crate::store::{DateOf, Question, Rolled, Rollups, Rows, StoreError, StoreErrorKind};
 use jiff::tz::{Offset, TimeZone};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeSet;
@@ -225,20 +225,13 @@ ORDER BY unattributed, its_day, its_ad IS NULL, sum(conversations) DESC, its_ad,
 
 fn select(connection: &Connection, question: &Question) -> Result<Vec<Rolled>, StoreError> {
     let doing = "read attribution";
-    let by = match question.by {
-        By::Ad => "ad",
-        By::Campaign => "campaign",
-        By::Day => "day",
-        By::Provider => "provider",
-        By::State => "state",
-    };
     let since = question.since.map_or_else(String::new, |day| day.to_string());
     // After every day, which begins with a digit.
     let until = question.until.map_or_else(|| "x".to_owned(), |day| day.to_string());
     let outcome = question.date == DateOf::Outcome;
     let mut statement = connection.prepare_cached(SELECT).map_err(failed(doing))?;
     let values = rusqlite::named_params! {
-        ":model": question.model.as_str(), ":since": since, ":until": until, ":by": by, ":outcome": outcome
+        ":model": question.model.as_str(), ":since": since, ":until": until, ":by": question.by.as_str(), ":outcome": outcome
     };
     let rows = statement.query_map(values, rolled).map_err(failed(doing))?;
     rows.map(|row| row.map_err(failed(doing))).collect()

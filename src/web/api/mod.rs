@@ -5,6 +5,7 @@
 //! token is read from the store each time, so that a revocation holds at once.
 
 mod answer;
+mod attribution;
 pub(crate) mod csv;
 mod export;
 mod leads;
@@ -16,7 +17,7 @@ mod touches;
 mod window;
 
 pub use openapi::document;
-pub(crate) use parameters::read_instant;
+pub(crate) use parameters::{Rounding, read_day, read_instant};
 
 use crate::clock::{Clock, ClockWatch};
 use crate::config::Config;
@@ -57,6 +58,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(only("/leads/{LEAD}").route(web::get().to(leads::lead)))
         .service(only("/leads/{LEAD}/timeline").route(web::get().to(leads::timeline)))
         .service(only("/leads/{LEAD}/export").route(web::get().to(export::export)))
+        .service(only("/attribution").route(web::get().to(attribution::attribution)))
         .service(only("/touches").route(web::get().to(touches::touches)))
         .service(only("/openapi.json").route(web::get().to(openapi::serve)))
         .default_service(web::to(answer::no_such_route));

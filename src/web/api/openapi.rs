@@ -19,6 +19,7 @@ use utoipa::{Modify, OpenApi};
         super::leads::timeline,
         super::export::export,
         super::touches::touches,
+        super::attribution::attribution,
         serve
     ),
     modifiers(&Tokens)

@@ -42,6 +42,29 @@ impl Parameters {
         self.get(name).map(|text| instant(name, text, region)).transpose()
     }
 
+    /// A day, or the day on which an instant falls.
+    pub(super) fn day(
+        &self,
+        name: &str,
+        region: &Region,
+        rounding: Rounding,
+    ) -> Result<Option<Date>, Problem> {
+        let read = |text| read_day(text, region, rounding).ok_or_else(|| not_an_instant(name));
+        self.get(name).map(read).transpose()
+    }
+
+    /// One of a few words, or `default` where it is absent.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        name: &str,
+        all: &[T],
+        as_str: fn(T) -> &'static str,
+        default: T,
+    ) -> Result<T, Problem> {
+        let read = |text| choice(text, all, as_str).map_err(|way_out| Problem::parameter(name, way_out));
+        self.get(name).map_or(Ok(default), read)
+    }
+
     /// `limit` and `cursor`.
     pub(super) fn paging(&self) -> Result<Paging, Problem> {
         let limit = self.get("limit").map(|text| {
@@ -90,9 +113,40 @@ pub(super) fn lead(parameter: &str, text: &str, region: &Region) -> Result<Refer
 
 /// Reads an instant, or a day.
 pub(super) fn instant(name: &str, text: &str, region: &Region) -> Result<Timestamp, Problem> {
-    read_instant(text, region).ok_or_else(|| {
-        let way_out = "write an instant such as 2026-11-22T08:35:12Z, or a day such as 2026-11-22";
-        Problem::parameter(name, format!("not an instant; {way_out}"))
+    read_instant(text, region).ok_or_else(|| not_an_instant(name))
+}
+
+fn not_an_instant(name: &str) -> Problem {
+    let way_out = "write an instant such as 2026-11-22T08:35:12Z, or a day such as 2026-11-22";
+    Problem::parameter(name, format!("not an instant; {way_out}"))
+}
+
+/// Where an instant within a day counts, when only whole days are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rounding {
+    /// At the beginning of its day.
+    Down,
+    /// At the beginning of the next.
+    Up,
+}
+
+/// A day of the region, or that of an instant; an instant within a day is rounded to include it.
+pub(crate) fn read_day(text: &str, region: &Region, rounding: Rounding) -> Option<Date> {
+    let at = read_instant(text, region)?;
+    let day = at.to_zoned(region.timezone.clone()).date();
+    let begins = || day.to_zoned(region.timezone.clone()).is_ok_and(|start| start.timestamp() == at);
+    match rounding {
+        Rounding::Up if !begins() => day.tomorrow().ok(),
+        _ => Some(day),
+    }
+}
+
+/// Reads one of a few words, or says what they are.
+pub(crate) fn choice<T: Copy>(text: &str, all: &[T], as_str: fn(T) -> &'static str) -> Result<T, String> {
+    let names = || all.iter().map(|one| as_str(*one));
+    all.iter().copied().find(|one| as_str(*one) == text).ok_or_else(|| match nearest(text, names()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("write {}", names().collect::<Vec<_>>().join(", ")),
     })
 }
 

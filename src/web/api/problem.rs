@@ -136,6 +136,10 @@ impl From<StoreError> for Problem {
             "the store failed a question of the API"
         );
         match error.kind {
+            StoreErrorKind::Counting => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "attribution is being counted anew, after an upgrade or for another time zone; try again in a minute",
+            ),
             StoreErrorKind::Busy | StoreErrorKind::Full => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store is busy; try again")
             }
