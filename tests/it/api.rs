@@ -659,6 +659,11 @@ async fn a_question_that_cannot_be_answered_names_the_parameter_and_repeats_noth
         ("/v1/touches?since=98765x4321", "since"),
         ("/v1/touches?until=98765x4321", "until"),
         ("/v1/touches?cursor=98765x4321", "cursor"),
+        ("/v1/attribution?since=98765x4321", "since"),
+        ("/v1/attribution?until=98765x4321", "until"),
+        ("/v1/attribution?by=98765x4321", "by"),
+        ("/v1/attribution?model=98765x4321", "model"),
+        ("/v1/attribution?date=98765x4321", "date"),
     ] {
         let answered = desk.get(path).await;
         let problem = answered.problem(400);
@@ -686,6 +691,7 @@ async fn an_unknown_path_is_404_and_another_method_405() {
         ("DELETE", "/v1/leads/9876543210"),
         ("POST", "/v1/leads/9876543210/timeline"),
         ("PATCH", "/v1/touches"),
+        ("POST", "/v1/attribution"),
         ("POST", "/v1/openapi.json"),
     ] {
         let problem = desk.method(method, path).await.problem(405);
@@ -703,6 +709,7 @@ async fn every_route_is_open_to_its_scope_and_to_admin_and_to_nobody_else() {
         ("GET", "/v1/leads/9876543210", Scope::LeadRead),
         ("GET", "/v1/leads/9876543210/timeline", Scope::LeadRead),
         ("GET", "/v1/touches", Scope::AttributionRead),
+        ("GET", "/v1/attribution?by=day", Scope::AttributionRead),
     ];
     for scope in Scope::ALL {
         let token = grant(&desk.store, &format!("only {}", scope.as_str()), &[scope]);
@@ -779,6 +786,7 @@ async fn every_route_and_every_schema_is_described() {
         }
     }
     let routes = [
+        "get /v1/attribution",
         "get /v1/leads/{LEAD}",
         "get /v1/leads/{LEAD}/timeline",
         "get /v1/openapi.json",
