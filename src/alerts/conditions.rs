@@ -4,7 +4,7 @@
 
 use super::rhythm::Quiet;
 use crate::config::Alerts;
-use crate::store::{Backlog, Held};
+use crate::store::{Backlog, Held, Unlisted};
 use jiff::{SignedDuration, Timestamp};
 
 /// What can be wrong. The order is that of telling.
@@ -14,10 +14,14 @@ pub enum Alert {
     SignatureFailures,
     /// Something could not be understood.
     Quarantined,
+    /// Something came with the right path token and a wrong signature.
+    Parked,
     /// A channel is silent for longer than is usual.
     QuietChannel,
     /// Messages arrive on a business number that is not in the configuration.
     UnknownNumber,
+    /// A provider refused free text in a window that was open by the evidence.
+    RefusedWhileOpen,
     /// Little is left of the store's disk.
     DiskReserve,
     /// Projection is far behind the acknowledgements.
@@ -26,11 +30,13 @@ pub enum Alert {
 
 impl Alert {
     /// Every alert.
-    pub const ALL: [Alert; 6] = [
+    pub const ALL: [Alert; 8] = [
         Alert::SignatureFailures,
         Alert::Quarantined,
+        Alert::Parked,
         Alert::QuietChannel,
         Alert::UnknownNumber,
+        Alert::RefusedWhileOpen,
         Alert::DiskReserve,
         Alert::ProjectionLag,
     ];
@@ -41,8 +47,10 @@ impl Alert {
         match self {
             Alert::SignatureFailures => "signature_failures",
             Alert::Quarantined => "quarantined",
+            Alert::Parked => "parked",
             Alert::QuietChannel => "quiet_channel",
             Alert::UnknownNumber => "unknown_number",
+            Alert::RefusedWhileOpen => "refused_while_open",
             Alert::DiskReserve => "disk_reserve",
             Alert::ProjectionLag => "projection_lag",
         }
@@ -68,9 +76,12 @@ pub(super) struct Observed {
     /// Unproven requests of the last five minutes, by provider.
     pub(super) unproven: Vec<(&'static str, u64)>,
     pub(super) quarantined: Option<Held>,
+    pub(super) parked: Option<Held>,
     pub(super) quiet: Vec<Quiet>,
-    /// Channels with an account id that is not in the configuration, the end of that id, and since when.
-    pub(super) unknown: Vec<(String, String, Timestamp)>,
+    /// Account ids that are not in the configuration.
+    pub(super) unknown: Vec<Unlisted>,
+    /// Refusals of the last day in windows that were open by the evidence.
+    pub(super) refused_while_open: u64,
     /// What is free of the store's disk, in bytes, where it can be said.
     pub(super) free: Option<u64>,
     pub(super) backlog: Backlog,
@@ -80,8 +91,10 @@ pub(super) struct Observed {
 pub(super) fn judge(seen: &Observed, limits: &Alerts) -> Vec<Finding> {
     let mut findings = signature_failures(seen, limits);
     findings.extend(quarantined(seen));
+    findings.extend(parked(seen));
     findings.extend(seen.quiet.iter().map(|quiet| quiet_channel(quiet, seen.now)));
     findings.extend(seen.unknown.iter().map(unknown_number));
+    findings.extend(refused_while_open(seen));
     findings.extend(disk_reserve(seen, limits));
     findings.extend(projection_lag(seen, limits));
     findings
@@ -112,6 +125,20 @@ fn quarantined(seen: &Observed) -> Option<Finding> {
     })
 }
 
+fn parked(seen: &Observed) -> Option<Finding> {
+    let Held { count, since } = seen.parked?;
+    Some(Finding {
+        alert: Alert::Parked,
+        subject: String::new(),
+        since,
+        text: format!(
+            "{count} requests came with the right path token and a wrong signature, and are parked"
+        ),
+        lost: "nothing yet: they are kept for 7 days, up to 64 MiB, and verified again by a replay",
+        next: "correct the channel's secret, then: wabridge replay --parked --dry-run".to_owned(),
+    })
+}
+
 fn quiet_channel(quiet: &Quiet, now: Timestamp) -> Finding {
     let Quiet { channel, since, usual } = quiet;
     let (silent, usual) = (span(now.duration_since(*since)), span(*usual));
@@ -125,19 +152,35 @@ fn quiet_channel(quiet: &Quiet, now: Timestamp) -> Finding {
     }
 }
 
-fn unknown_number((channel, account, since): &(String, String, Timestamp)) -> Finding {
+fn unknown_number(Unlisted { channel, account_id, since }: &Unlisted) -> Finding {
+    // Its end alone: some providers' ids are phone numbers.
+    let account: String = account_id.chars().skip(account_id.chars().count().saturating_sub(4)).collect();
     Finding {
         alert: Alert::UnknownNumber,
-        subject: format!("{channel} {account}"),
+        subject: format!("{channel} {account_id}"),
         since: *since,
         text: format!(
-            "channel '{channel}' receives messages for an account id that ends in {account} and is not in its business_numbers"
+            "channel '{channel}' receives messages for an account id that ends in …{account} and is not in its business_numbers"
         ),
         lost: "nothing yet: they are kept under the number that the provider shows",
         next: format!(
             "add the id to business_numbers of channel '{channel}', then: systemctl reload wabridge"
         ),
     }
+}
+
+fn refused_while_open(seen: &Observed) -> Option<Finding> {
+    let count = seen.refused_while_open;
+    (count > 0).then(|| Finding {
+        alert: Alert::RefusedWhileOpen,
+        subject: String::new(),
+        since: seen.now,
+        text: format!(
+            "WhatsApp refused free text {count} times within a day although the customer had written less than 24 hours before"
+        ),
+        lost: "these messages did not reach their customers; until they write again no window of theirs is called open",
+        next: "if it repeats, raise margin_seconds in [window]; what WhatsApp said shows: wabridge tail".to_owned(),
+    })
 }
 
 fn disk_reserve(seen: &Observed, limits: &Alerts) -> Option<Finding> {

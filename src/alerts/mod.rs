@@ -13,9 +13,8 @@ pub use conditions::Alert;
 pub use worker::Watching;
 
 use crate::clock::Clock;
-use crate::config::{Alerts, Channels, Live};
-use crate::inbox::unknown::UnknownNumbers;
-use crate::store::{Store, StoreError};
+use crate::config::{Alerts, Channel, Live};
+use crate::store::{Store, StoreError, Unlisted};
 use crate::telemetry::metrics::Metrics;
 use conditions::{Finding, Observed, judge};
 use rhythm::Rhythm;
@@ -27,6 +26,17 @@ use teller::{Notice, State, Teller};
 
 /// Unproven requests are counted over this time.
 const UNPROVEN_WITHIN: Duration = Duration::from_secs(300);
+/// Refusals in open windows are counted over this time.
+const REFUSED_WITHIN: Duration = Duration::from_secs(24 * 3600);
+
+/// Whether an account id is of a channel that is in use and does not list it.
+fn is_unknown(number: &Unlisted, channels: &[Channel]) -> bool {
+    let channel = channels.iter().find(|channel| channel.name == number.channel && !channel.retired);
+    let unlisted = |channel: &Channel| {
+        channel.business_number.is_none() && !channel.business_numbers.contains_key(&number.account_id)
+    };
+    channel.is_some_and(unlisted)
+}
 
 /// What is watched.
 pub struct Sources {
@@ -36,22 +46,43 @@ pub struct Sources {
     pub metrics: Arc<Metrics>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The channels as configured now.
-    pub channels: Arc<Live<Channels>>,
-    /// Business numbers that the configuration does not know.
-    pub unknown: Arc<UnknownNumbers>,
     /// The folder of the store, whose disk is watched.
     pub folder: PathBuf,
-    /// Who is told, as configured now.
-    pub alerts: Arc<Live<Alerts>>,
+    /// The channels, and who is told, as configured now.
+    pub config: Arc<Live<(Vec<Channel>, Alerts)>>,
+}
+
+/// By how much a count rose lately.
+struct Rise(VecDeque<(Duration, u64)>);
+
+impl Rise {
+    fn from(at: Duration, total: u64) -> Rise {
+        Rise([(at, total)].into())
+    }
+
+    /// Notes the count, and says by how much it rose within a time.
+    fn within(&mut self, time: Duration, at: Duration, total: u64) -> u64 {
+        // The newest count that is old enough stays: it is what was before that time. Equal counts are one.
+        while self.0.get(1).is_some_and(|(then, _)| at.saturating_sub(*then) >= time) {
+            self.0.pop_front();
+        }
+        let before = self.0.front().map_or(0, |(_, before)| *before);
+        match self.0.back_mut() {
+            Some((then, last)) if *last == total && total == before => *then = at,
+            _ => self.0.push_back((at, total)),
+        }
+        total.saturating_sub(before)
+    }
 }
 
 /// Watches, step by step.
 pub struct Watcher {
     sources: Sources,
     rhythm: Rhythm,
-    /// How many were unproven in all, by provider, at the steps of the last minutes.
-    unproven: VecDeque<(Duration, BTreeMap<&'static str, u64>)>,
+    /// Unproven requests, by provider.
+    unproven: BTreeMap<&'static str, Rise>,
+    /// Refusals in open windows. Those before the start are history.
+    refused: Option<Rise>,
     firing: BTreeMap<Key, Firing>,
     untold: BTreeMap<Key, Notice>,
     teller: Teller,
@@ -70,11 +101,11 @@ impl Watcher {
     /// A watcher that has seen nothing yet.
     #[must_use]
     pub fn new(sources: Sources) -> Watcher {
-        let start = (sources.clock.elapsed(), sources.metrics.unproven_by_provider());
         Watcher {
             sources,
             rhythm: Rhythm::default(),
-            unproven: [start].into(),
+            unproven: BTreeMap::new(),
+            refused: None,
             firing: BTreeMap::new(),
             untold: BTreeMap::new(),
             teller: Teller::default(),
@@ -84,31 +115,37 @@ impl Watcher {
 
     /// Looks once, and tells what is new.
     pub async fn step(&mut self) {
-        let limits = self.sources.alerts.get();
-        match self.observe() {
-            Ok(seen) => self.compare(&seen, &limits),
+        let config = self.sources.config.get();
+        let (channels, limits) = &*config;
+        match self.observe(channels) {
+            Ok(seen) => self.compare(&seen, limits),
             // What was wrong before is taken to be so still.
             Err(error) => {
                 tracing::error!(kind = error.kind.as_str(), "the alerts wait for the store");
             }
         }
-        self.tell(&limits).await;
-        self.beat(&limits).await;
+        self.tell(limits).await;
+        self.beat(limits).await;
     }
 
-    fn observe(&mut self) -> Result<Observed, StoreError> {
+    fn observe(&mut self, channels: &[Channel]) -> Result<Observed, StoreError> {
         let now = self.sources.clock.now();
-        let unproven = self.unproven_lately();
-        let Sources { store, channels, unknown, folder, .. } = &self.sources;
+        let (unproven, refused_while_open) = (self.unproven_lately(), self.refused_lately()?);
+        let Sources { store, folder, .. } = &self.sources;
         self.rhythm.listen(&**store, now)?;
-        let channels = channels.get();
-        let quiet = channels.iter().filter_map(|(name, _)| self.rhythm.quiet(name, now)).collect();
+        // A retired channel is meant to fall silent.
+        let in_use = channels.iter().filter(|channel| !channel.retired);
+        let quiet = in_use.filter_map(|channel| self.rhythm.quiet(&channel.name, now)).collect();
+        let mut unknown = store.unlisted_numbers()?;
+        unknown.retain(|number| is_unknown(number, channels));
         Ok(Observed {
             now,
             unproven,
             quarantined: store.quarantined()?,
+            parked: store.parked()?,
             quiet,
-            unknown: unknown.lately(&channels, now),
+            unknown,
+            refused_while_open,
             free: rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             backlog: store.backlog()?,
         })
@@ -117,17 +154,21 @@ impl Watcher {
     /// How many requests of each provider were not proven within the last minutes.
     fn unproven_lately(&mut self) -> Vec<(&'static str, u64)> {
         let Sources { clock, metrics, .. } = &self.sources;
-        let (at, total) = (clock.elapsed(), metrics.unproven_by_provider());
-        // The newest count that is old enough stays: it is what was before those minutes.
-        while self.unproven.get(1).is_some_and(|(then, _)| at.saturating_sub(*then) >= UNPROVEN_WITHIN) {
-            self.unproven.pop_front();
-        }
-        let before = self.unproven.front().map(|(_, before)| before.clone()).unwrap_or_default();
-        self.unproven.push_back((at, total.clone()));
-        let lately = |(provider, count): (&'static str, u64)| {
-            (provider, count - before.get(provider).copied().unwrap_or(0).min(count))
+        let at = clock.elapsed();
+        let all = metrics.unproven_by_provider().into_iter();
+        let lately = |(provider, total)| {
+            let rise = self.unproven.entry(provider).or_insert_with(|| Rise::from(at, 0));
+            (provider, rise.within(UNPROVEN_WITHIN, at, total))
         };
-        total.into_iter().map(lately).collect()
+        all.map(lately).collect()
+    }
+
+    /// How often free text was refused within the last day in a window that was open.
+    fn refused_lately(&mut self) -> Result<u64, StoreError> {
+        let Sources { clock, store, .. } = &self.sources;
+        let (at, total) = (clock.elapsed(), store.broken_promises()?);
+        let rise = self.refused.get_or_insert_with(|| Rise::from(at, total));
+        Ok(rise.within(REFUSED_WITHIN, at, total))
     }
 
     /// Compares what is wrong with what was.

@@ -22,10 +22,10 @@ impl Watching {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
             let watch = async {
-                let alerts = Arc::clone(&sources.alerts);
+                let config = Arc::clone(&sources.config);
                 let mut watcher = Watcher::new(sources);
                 loop {
-                    tokio::time::sleep(alerts.get().every).await;
+                    tokio::time::sleep(config.get().1.every).await;
                     watcher.step().await;
                 }
             };

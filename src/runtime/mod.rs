@@ -14,7 +14,6 @@ use crate::alerts::{Sources, Watching};
 use crate::clock::{Clock, ClockWatch};
 use crate::config::{Config, SecretErrors, Server};
 use crate::inbox::projector::{Bell, Projecting, Projector};
-use crate::inbox::unknown::UnknownNumbers;
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -125,20 +124,13 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             stopping: AtomicBool::new(false),
         };
-        let unknown = Arc::new(UnknownNumbers::default());
-        let projector = Projector {
-            store: Arc::clone(&store),
-            reader: Arc::clone(&reloader.projection),
-            unknown: Arc::clone(&unknown),
-        };
+        let projector = Projector { store: Arc::clone(&store), reader: Arc::clone(&reloader.projection) };
         let sources = Sources {
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
-            channels: Arc::clone(&reloader.hooks),
-            unknown,
             folder: config.store.folder().to_owned(),
-            alerts: Arc::clone(&reloader.alerts),
+            config: Arc::clone(&reloader.watching),
         };
         let hooks = Hooks {
             channels: Arc::clone(&reloader.hooks),

@@ -3,7 +3,7 @@
 //! In: the file, when SIGHUP says so. Out: new channels, secrets and alerts for the next request on; what only
 //! a start can change is named and stays as it was. Requests in hand end with what they began with.
 
-use crate::config::{Alerts, Channels, Config, ConfigErrors, Live, SecretErrors};
+use crate::config::{Alerts, Channel, Channels, Config, ConfigErrors, Live, SecretErrors};
 use crate::inbox::normalise::Reader;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,16 +26,16 @@ pub struct Reloader {
     pub(super) hooks: Arc<Live<Channels>>,
     /// What stored requests are read with.
     pub(super) projection: Arc<Live<Reader>>,
-    /// Who is told when something is wrong.
-    pub(super) alerts: Arc<Live<Alerts>>,
+    /// What is watched, and who is told when something is wrong.
+    pub(super) watching: Arc<Live<(Vec<Channel>, Alerts)>>,
 }
 
 impl Reloader {
     pub(super) fn new(config: Config) -> Result<Reloader, SecretErrors> {
         let hooks = Arc::new(Channels::with_secrets(&config)?.into());
         let projection = Arc::new(Reader::new(&config).into());
-        let alerts = Arc::new(config.alerts.clone().into());
-        Ok(Reloader { running: Mutex::new(config), hooks, projection, alerts })
+        let watching = Arc::new((config.channels.clone(), config.alerts.clone()).into());
+        Ok(Reloader { running: Mutex::new(config), hooks, projection, watching })
     }
 
     /// Reads the file, checks all of it, and puts it in force. Returns what differs and waits for a restart.
@@ -56,7 +56,7 @@ impl Reloader {
         // Projection first: it must know a channel before anything of it is stored.
         self.projection.set(Reader::new(&next));
         self.hooks.set(hooks);
-        self.alerts.set(next.alerts.clone());
+        self.watching.set((next.channels.clone(), next.alerts.clone()));
         *running = next;
         Ok(waits)
     }

@@ -12,14 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wabridge::alerts::{Alert, Sources, Watcher};
 use wabridge::clock::SetClock;
-use wabridge::config::{Alerts, Channels, Live};
+use wabridge::config::{Alerts, Channel, Live};
 use wabridge::inbox::normalise::Reader;
 use wabridge::inbox::projector::Projector;
-use wabridge::inbox::unknown::UnknownNumbers;
 use wabridge::store::sqlite::SqliteStore;
-use wabridge::store::{Inbox, Prepared};
+use wabridge::store::{Inbox, Prepared, Stored};
 use wabridge::telemetry::metrics::Metrics;
-use wabridge_providers::{Malformed, Proof};
+use wabridge_providers::{Item, Malformed, Proof};
 
 /// A web server that writes down what it is sent.
 struct Receiver {
@@ -83,8 +82,7 @@ struct Watch {
     store: Arc<SqliteStore>,
     metrics: Arc<Metrics>,
     clock: Arc<SetClock>,
-    channels: Arc<Live<Channels>>,
-    alerts: Arc<Live<Alerts>>,
+    config: Arc<Live<(Vec<Channel>, Alerts)>>,
     projector: Projector,
     _folder: tempfile::TempDir,
 }
@@ -96,29 +94,26 @@ impl Watch {
         let receiver = Receiver::start();
         let store = Arc::new(open(&path));
         let (metrics, clock) = (Arc::new(Metrics::default()), Arc::new(SetClock::at(noon(0))));
-        let channels = Arc::new(Live::from(Channels::without_secrets(&desk::config(&path))));
         let limits =
             Alerts { url: Some(receiver.url("alerts").into()), disk_reserve: 0, ..Alerts::default() };
-        let alerts = Arc::new(Live::from(limits));
-        let unknown = Arc::new(UnknownNumbers::default());
+        let ours = desk::config(&path);
+        let reader = Arc::new(Live::from(Reader::new(&ours)));
+        let config = Arc::new(Live::from((ours.channels, limits)));
         let watcher = Watcher::new(Sources {
             store: store.clone(),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
-            channels: Arc::clone(&channels),
-            unknown: Arc::clone(&unknown),
             folder: folder.path().to_owned(),
-            alerts: Arc::clone(&alerts),
+            config: Arc::clone(&config),
         });
-        let reader = Arc::new(Live::from(Reader::new(&desk::config(&path))));
-        let projector = Projector { store: store.clone(), reader, unknown };
-        Watch { watcher, receiver, store, metrics, clock, channels, alerts, projector, _folder: folder }
+        let projector = Projector { store: store.clone(), reader };
+        Watch { watcher, receiver, store, metrics, clock, config, projector, _folder: folder }
     }
 
     fn change(&self, change: impl FnOnce(&mut Alerts)) {
-        let mut alerts = (*self.alerts.get()).clone();
+        let (channels, mut alerts) = (*self.config.get()).clone();
         change(&mut alerts);
-        self.alerts.set(alerts);
+        self.config.set((channels, alerts));
     }
 
     /// What is told at one step.
@@ -153,18 +148,23 @@ impl Watch {
     /// Settles what waits, as something that cannot be understood.
     fn quarantine(&self) {
         for stored in self.store.claim(10).unwrap() {
-            let prepared = Prepared {
-                id: stored.id,
-                received_at: stored.request.received_at,
-                channel: stored.request.channel,
-                provider: "meta",
-                proof: Proof::Signed,
-                secondary: false,
-                resolved: Vec::new(),
-                items: Err(Malformed { reason: "not_json", path: "$".to_owned() }),
-            };
-            assert_eq!(self.store.settle(vec![prepared]).unwrap(), 1);
+            let malformed = Malformed { reason: "not_json", path: "$".to_owned() };
+            assert_eq!(self.store.settle(vec![prepared(&stored, Err(malformed))]).unwrap(), 1);
         }
+    }
+}
+
+/// A stored request, read as nothing but these items.
+fn prepared(stored: &Stored, items: Result<Vec<Item>, Malformed>) -> Prepared {
+    Prepared {
+        id: stored.id,
+        received_at: stored.request.received_at,
+        channel: stored.request.channel.clone(),
+        provider: "meta",
+        proof: Proof::Signed,
+        secondary: false,
+        resolved: Vec::new(),
+        items,
     }
 }
 
@@ -196,6 +196,37 @@ async fn quarantine_is_told_with_its_oldest_receipt_until_it_is_empty() {
     assert_eq!(told["next"], "wabridge replay --quarantined --dry-run");
     rusqlite::Connection::open(watch.store.path()).unwrap().execute("DELETE FROM quarantine", []).unwrap();
     watch.told(Alert::Quarantined, "resolved").await;
+}
+
+#[actix_web::test]
+async fn parked_requests_are_told_with_the_oldest_receipt_until_none_is_left() {
+    let mut watch = Watch::start();
+    let file = rusqlite::Connection::open(watch.store.path()).unwrap();
+    let park =
+        "INSERT INTO parked (received_at, channel, query, headers, body) VALUES (?, 'main', '', '[]', '')";
+    for second in [-30, -60] {
+        file.execute(park, [noon(second).as_millisecond()]).unwrap();
+    }
+    let told = watch.told(Alert::Parked, "firing").await;
+    assert_eq!(told["since"], "2026-11-22T11:59:00Z");
+    assert!(told["text"].as_str().unwrap().starts_with("2 requests"), "{told}");
+    assert!(told["next"].as_str().unwrap().contains("wabridge replay --parked --dry-run"), "{told}");
+    file.execute("DELETE FROM parked", []).unwrap();
+    watch.told(Alert::Parked, "resolved").await;
+}
+
+#[actix_web::test]
+async fn a_retired_channel_may_fall_silent() {
+    let mut watch = Watch::start();
+    for step in 0..30 {
+        tell(&watch.store, [Told::text(&format!("m{step}"), step * 60 - 1800).by("919800000001")]).await;
+    }
+    watch.clock.pass(Duration::from_secs(3600));
+    watch.told(Alert::QuietChannel, "firing").await;
+    let (mut channels, alerts) = (*watch.config.get()).clone();
+    channels[0].retired = true;
+    watch.config.set((channels, alerts));
+    watch.told(Alert::QuietChannel, "resolved").await;
 }
 
 #[actix_web::test]
@@ -237,11 +268,31 @@ async fn a_number_that_is_not_configured_is_told_until_it_is_listed() {
     let told = watch.told(Alert::UnknownNumber, "firing").await;
     assert!(told["text"].as_str().unwrap().contains("ends in …0001"), "{told}");
     assert!(!told.to_string().contains("100000000000001"), "an id may be a phone number: {told}");
-    let mut config = desk::config(watch.store.path());
-    let ours = config.channels[0].business_numbers["1"].clone();
-    config.channels[0].business_numbers.insert("100000000000001".to_owned(), ours);
-    watch.channels.set(Channels::without_secrets(&config));
+    let (mut channels, alerts) = (*watch.config.get()).clone();
+    let ours = channels[0].business_numbers["1"].clone();
+    channels[0].business_numbers.insert("100000000000001".to_owned(), ours);
+    watch.config.set((channels, alerts));
     watch.told(Alert::UnknownNumber, "resolved").await;
+}
+
+#[actix_web::test]
+async fn free_text_that_is_refused_in_an_open_window_is_told_and_is_history_after_a_day() {
+    let mut watch = Watch::start();
+    tell(&watch.store, [Told::text("early", -7200).by("919800000009")]).await;
+    tell(&watch.store, [Told::status("out0", -7000, &[131_047]).by("919800000009")]).await;
+    assert_eq!(watch.step().await, [] as [Value; 0], "what was before the start is history");
+    tell(&watch.store, [Told::text("m", -3600).by("919800000001")]).await;
+    tell(&watch.store, [Told::status("out1", -60, &[131_026]).by("919800000001")]).await;
+    tell(&watch.store, [Told::status("out2", -30, &[131_047]).by("919800000002")]).await;
+    assert_eq!(watch.step().await, [] as [Value; 0], "another reason, and a window that was closed");
+    tell(&watch.store, [Told::status("out3", -20, &[131_047]).by("919800000001")]).await;
+    let told = watch.told(Alert::RefusedWhileOpen, "firing").await;
+    assert!(told["text"].as_str().unwrap().contains("refused free text 1 times"), "{told}");
+    watch.clock.pass(Duration::from_secs(23 * 3600));
+    let again = watch.step().await;
+    assert!(again.iter().all(|told| told["state"] == "firing"), "{again:?}");
+    watch.clock.pass(Duration::from_secs(2 * 3600));
+    watch.told(Alert::RefusedWhileOpen, "resolved").await;
 }
 
 #[actix_web::test]
@@ -264,7 +315,8 @@ async fn leads_that_fall_behind_are_told_until_they_have_caught_up() {
     let told = watch.told(Alert::ProjectionLag, "firing").await;
     assert_eq!(told["since"], "2026-11-22T12:00:00Z");
     assert!(told["lost"].as_str().unwrap().starts_with("nothing:"), "{told}");
-    assert_eq!(watch.projector.step().unwrap(), 1);
+    let stored = watch.store.claim(1).unwrap().remove(0);
+    assert_eq!(watch.store.settle(vec![prepared(&stored, Ok(Vec::new()))]).unwrap(), 1);
     watch.told(Alert::ProjectionLag, "resolved").await;
 }
 

@@ -114,7 +114,7 @@ fn the_user_and_the_folders_are_made_closed_to_others() {
         assert_eq!(kind, "d", "{line}");
         assert!(path.contains("/wabridge") && mode.ends_with('0'), "open to others: {line}");
     }
-    assert_eq!(folders.len(), 3);
+    assert_eq!(folders.len(), 2);
 }
 
 #[test]

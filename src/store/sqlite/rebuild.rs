@@ -112,6 +112,7 @@ fn refold(connection: &mut Connection) -> Result<Rebuilt, StoreError> {
     transaction
         .execute_batch(
             "DELETE FROM touches; DELETE FROM handles; DELETE FROM aliases; DELETE FROM names; DELETE FROM clusters;
+             DELETE FROM counters WHERE name = 'promises.broken';
              UPDATE events SET cluster = NULL WHERE cluster IS NOT NULL;",
         )
         .map_err(failed(doing))?;

@@ -91,6 +91,13 @@ impl SqliteRows<'_> {
         Ok(())
     }
 
+    /// Counts refusals by a provider in windows that were open by the evidence.
+    fn count_promises(&self, by: i64) -> Result<(), StoreError> {
+        const ADD: &str = "INSERT INTO counters (name, value) VALUES ('promises.broken', ?)
+                           ON CONFLICT DO UPDATE SET value = value + excluded.value";
+        if by == 0 { Ok(()) } else { self.run("count a broken promise", ADD, [by]).map(drop) }
+    }
+
     /// The oldest id of a lead's names.
     pub(super) fn lead_id(&self, lead: &Lead) -> Result<Option<LeadId>, StoreError> {
         const FIND: &str =
@@ -104,6 +111,11 @@ impl SqliteRows<'_> {
         }
         Ok(oldest)
     }
+}
+
+fn broken_promises(cluster: &Cluster) -> i64 {
+    let windows = cluster.leads.iter().flat_map(|lead| lead.windows.values());
+    windows.map(|window| i64::from(window.broken_promises)).sum()
 }
 
 /// What of a lead other tables repeat.
@@ -196,6 +208,7 @@ impl Rows for SqliteRows<'_> {
         if !counted(&before.leads).eq(counted(&after.leads)) {
             rollups::replace(self.connection, cluster, before, after)?;
         }
+        self.count_promises(broken_promises(after) - broken_promises(before))?;
         let json = sql::to_json(after)?;
         self.run("save a cluster", "UPDATE clusters SET state = ? WHERE id = ?", params![json, cluster])
             .map(drop)
@@ -212,6 +225,9 @@ impl Rows for SqliteRows<'_> {
         for sql in MOVES {
             self.run("join clusters", sql, [gone, into])?;
         }
+        // The joined state is folded anew and counts them again.
+        let broken = broken_promises(&self.state(gone)?);
+        self.count_promises(-broken)?;
         self.run("join clusters", "DELETE FROM touches WHERE cluster = ?", [gone])?;
         self.run("join clusters", "DELETE FROM clusters WHERE id = ?", [gone]).map(drop)
     }

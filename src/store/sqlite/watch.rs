@@ -2,7 +2,7 @@
 
 use super::SqliteStore;
 use super::sql::{failed, instant};
-use crate::store::{Held, Receipt, StoreError, Watch};
+use crate::store::{Held, Receipt, StoreError, Unlisted, Watch};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -32,6 +32,32 @@ impl Watch for SqliteStore {
 
     fn quarantined(&self) -> Result<Option<Held>, StoreError> {
         self.readers.read(|connection| held(connection, "SELECT count(*), min(at) FROM quarantine"))
+    }
+
+    fn parked(&self) -> Result<Option<Held>, StoreError> {
+        self.readers.read(|connection| held(connection, "SELECT count(*), min(received_at) FROM parked"))
+    }
+
+    fn broken_promises(&self) -> Result<u64, StoreError> {
+        const COUNT: &str = "SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'promises.broken'";
+        let count = self.readers.read(|connection| {
+            let count = connection.query_row(COUNT, [], |row| row.get::<_, i64>(0));
+            count.map_err(failed("count broken promises"))
+        })?;
+        Ok(count.unsigned_abs())
+    }
+
+    fn unlisted_numbers(&self) -> Result<Vec<Unlisted>, StoreError> {
+        const LIST: &str = "SELECT channel, account_id, first_seen FROM account_numbers";
+        let doing = "list unlisted numbers";
+        self.readers.read(|connection| {
+            let mut statement = connection.prepare_cached(LIST).map_err(failed(doing))?;
+            let unlisted = |row: &rusqlite::Row<'_>| {
+                Ok(Unlisted { channel: row.get(0)?, account_id: row.get(1)?, since: instant(row.get(2)?) })
+            };
+            let rows = statement.query_map([], unlisted).map_err(failed(doing))?;
+            rows.map(|row| row.map_err(failed(doing))).collect()
+        })
     }
 }
 
