@@ -6,5 +6,4 @@ pub mod normalise;
 pub mod projector;
 pub mod reading;
 pub mod receive;
-pub mod unknown;
 pub mod wishes;

@@ -32,13 +32,6 @@ impl Reader {
             hold_unknown_numbers: config.server.hold_unknown_numbers,
         }
     }
-
-    /// The channels it reads with.
-    #[must_use]
-    pub fn channels(&self) -> &Channels {
-        &self.channels
-    }
-
     /// Reads a stored request. Never fails: what cannot be read is quarantined with a reason.
     ///
     /// `known` are the numbers that were displayed for account ids before: keys are made of them, so they

@@ -4,7 +4,6 @@
 //! from the store, so a crash repeats work and loses none. Tests call [`Projector::step`].
 
 use super::normalise::{Reader, tally};
-use super::unknown::UnknownNumbers;
 use crate::config::Live;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -47,8 +46,6 @@ pub struct Projector {
     pub store: Arc<dyn Store>,
     /// What requests are read with, as configured now.
     pub reader: Arc<Live<Reader>>,
-    /// Where business numbers that are not configured are noted.
-    pub unknown: Arc<UnknownNumbers>,
 }
 
 impl Projector {
@@ -69,7 +66,6 @@ impl Projector {
                 self.store.in_hand(Some(stored.id));
             }
             let one = reader.prepare(stored, &mut known);
-            self.unknown.note(&one, reader.channels());
             let (read, quarantined) = tally(&one);
             if quarantined > 0 {
                 tracing::warn!(

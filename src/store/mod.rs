@@ -10,7 +10,7 @@ pub mod watch;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use journal::Journal;
-pub use watch::{Held, Receipt, Watch};
+pub use watch::{Held, Receipt, Unlisted, Watch};
 
 use replay::Replays;
 

@@ -23,6 +23,17 @@ pub struct Held {
     pub since: Timestamp,
 }
 
+/// An account id that its channel did not list when it was first seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlisted {
+    /// The channel.
+    pub channel: String,
+    /// The provider's id of a business number.
+    pub account_id: String,
+    /// When it was first seen.
+    pub since: Timestamp,
+}
+
 /// Watching over the store.
 pub trait Watch: Send + Sync {
     /// Receipts after a request, in the order of their ids.
@@ -42,4 +53,22 @@ pub trait Watch: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     fn quarantined(&self) -> Result<Option<Held>, StoreError>;
+
+    /// What is parked, if anything is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn parked(&self) -> Result<Option<Held>, StoreError>;
+
+    /// How often a provider refused free text in a window that was open by the evidence.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn broken_promises(&self) -> Result<u64, StoreError>;
+
+    /// The account ids that no channel listed when they were first seen.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn unlisted_numbers(&self) -> Result<Vec<Unlisted>, StoreError>;
 }
