@@ -4,6 +4,8 @@
 //! per provider, all in the same order: about, wire structs, implementation, helpers, tests.
 
 pub mod chatbot;
+pub mod dialog360;
+pub mod gupshup;
 mod json;
 pub mod meta;
 pub mod provider;

@@ -3,8 +3,13 @@
 use crate::provider::Provider;
 
 /// Every provider, in the order of the documentation.
-pub static PROVIDERS: &[&dyn Provider] =
-    &[&crate::meta::Meta, &crate::twilio::Twilio, &crate::chatbot::Chatbot];
+pub static PROVIDERS: &[&dyn Provider] = &[
+    &crate::meta::Meta,
+    &crate::dialog360::Dialog360,
+    &crate::gupshup::Gupshup,
+    &crate::twilio::Twilio,
+    &crate::chatbot::Chatbot,
+];
 
 /// Finds a provider by its slug.
 #[must_use]

@@ -5,19 +5,29 @@
 //! <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>
 
 use super::scene::Scene;
-use super::{message, notice, wire};
-use crate::json::{List, Text, body_text, missing, read, whole, within};
+use super::{account, history, message, notice, wire};
+use crate::json::{List, Text, missing, read, whole, within};
 use crate::provider::{Account, Item, Malformed, Skip};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::fmt;
-use wabridge_model::event::Event;
+use wabridge_model::event::{Event, Fact};
+
+/// Whose copy of Meta's format is read: what other vendors do otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// The channel.
+    pub(crate) account: &'a Account,
+    /// The key space of message ids that are no wamids.
+    pub(crate) space: &'static str,
+    /// The vendor's own id of the account, for where `phone_number_id` is missing or not configured.
+    pub(crate) app: Option<&'a str>,
+}
 
 /// Reads one body. It serves every provider that passes Meta's format on.
-pub(crate) fn items(body: &[u8], account: &Account) -> Result<Vec<Item>, Malformed> {
-    let text = body_text(body)?;
+pub(crate) fn items(text: &str, source: Source<'_>) -> Result<Vec<Item>, Malformed> {
     let mut items = Vec::new();
-    for (entry_at, entry) in split(&text)?.into_iter().enumerate() {
+    for (entry_at, entry) in split(text)?.into_iter().enumerate() {
         let (id, time, changes) = match entry {
             Ok(entry) => entry,
             Err(fault) => {
@@ -28,7 +38,7 @@ pub(crate) fn items(body: &[u8], account: &Account) -> Result<Vec<Item>, Malform
         for (change_at, change) in changes.into_iter().enumerate() {
             let place = Place { entry: entry_at, change: change_at };
             match change {
-                Ok(change) => read_change(account, (&id, &time), &change, place, &mut items),
+                Ok(change) => read_change(source, (&id, &time), &change, place, &mut items),
                 Err(fault) => items.push(Item::Quarantined(within(&place.to_string(), fault))),
             }
         }
@@ -37,6 +47,14 @@ pub(crate) fn items(body: &[u8], account: &Account) -> Result<Vec<Item>, Malform
         items.push(Item::Skipped(Skip::NoContent));
     }
     Ok(items)
+}
+
+/// Reads a value that comes without its envelope. `prefix` is its place in the body, with a final dot.
+pub(crate) fn value_items(source: Source<'_>, field: &str, json: &str, prefix: &'static str) -> Vec<Item> {
+    let mut items = Vec::new();
+    let nothing = Text::default();
+    read_value(source, (&nothing, &nothing), (field, json), &format_args!("{prefix}"), &mut items);
+    items
 }
 
 /// Where a change is.
@@ -88,60 +106,93 @@ fn split_entry(text: &str) -> Result<Entry<'_>, Malformed> {
 
 /// Reads one change, and adds its items.
 fn read_change(
-    account: &Account,
+    source: Source<'_>,
     entry: (&Text<'_>, &Text<'_>),
     change: &wire::Change<'_>,
     place: Place,
     items: &mut Vec<Item>,
 ) {
-    let (field, raw) = match (change.field.required("field"), change.value) {
-        (Ok(field), Some(raw)) => (field, raw),
-        (Err(fault), _) => return items.push(Item::Quarantined(within(&place.to_string(), fault))),
-        (Ok(_), None) => {
-            return items.push(Item::Quarantined(within(&place.to_string(), missing("value"))));
+    match (change.field.required("field"), change.value) {
+        (Ok(field), Some(raw)) => {
+            read_value(source, entry, (field, raw.get()), &format_args!("{place}.value."), items);
         }
-    };
-    let carries_items = matches!(
-        field,
-        "messages" | "standby" | "smb_message_echoes" | "user_preferences" | "calls" | "user_id_update"
-    );
-    let value: wire::Value<'_> = match read(raw.get()) {
+        (Err(fault), _) => items.push(Item::Quarantined(within(&place.to_string(), fault))),
+        (Ok(_), None) => items.push(Item::Quarantined(within(&place.to_string(), missing("value")))),
+    }
+}
+
+/// Reads one value, and adds its items.
+fn read_value(
+    source: Source<'_>,
+    entry: (&Text<'_>, &Text<'_>),
+    (field, json): (&str, &str),
+    prefix: &fmt::Arguments<'_>,
+    items: &mut Vec<Item>,
+) {
+    let value: wire::Value<'_> = match read(json) {
         Ok(value) => value,
-        Err(_) if !carries_items => wire::Value::default(),
+        Err(_) if !carries_items(field) => wire::Value::default(),
         Err(fault) => {
-            return items.push(Item::Quarantined(within(&format!("{place}.value"), fault)));
+            let place = prefix.to_string();
+            let fault = place.strip_suffix('.').map_or(fault.clone(), |place| within(place, fault));
+            return items.push(Item::Quarantined(fault));
         }
     };
     // On `standby` Meta has the lists one level deeper, and 360dialog does not say: both are read.
     let inner: wire::Value<'_> = value.standby.and_then(|raw| read(raw.get()).ok()).unwrap_or_default();
-    let scene = Scene::new(account, entry, &value, &inner);
+    let scene = Scene::new(source, entry, field, &value, &inner);
     let before = items.len();
-    if carries_items {
-        read_lists(&scene, &value, &format_args!("{place}.value"), items);
-        read_lists(&scene, &inner, &format_args!("{place}.value.standby"), items);
+    if carries_items(field) {
+        read_lists(&scene, &value, prefix, items);
+        read_lists(&scene, &inner, &format_args!("{prefix}standby."), items);
+        history::chunks(&scene, &value.history, prefix, items);
         read_notices(&scene, &value, items);
     }
     if items.len() == before {
-        items.push(rest(&scene, field, raw, carries_items));
+        items.push(rest(&scene, field, json));
     }
     if scene.is_sample() {
         items[before..].iter_mut().for_each(|item| *item = Item::Skipped(Skip::Sample));
     }
 }
 
+/// Whether the values of a field hold lists of facts; all others are about the account.
+fn carries_items(field: &str) -> bool {
+    matches!(
+        field,
+        "messages"
+            | "standby"
+            | "smb_message_echoes"
+            | "history"
+            | "smb_app_state_sync"
+            | "user_preferences"
+            | "calls"
+            | "user_id_update"
+    )
+}
+
 /// Reads the lists whose items are facts.
-fn read_lists(scene: &Scene<'_>, value: &wire::Value<'_>, place: &fmt::Arguments<'_>, items: &mut Vec<Item>) {
+fn read_lists(
+    scene: &Scene<'_>,
+    value: &wire::Value<'_>,
+    prefix: &fmt::Arguments<'_>,
+    items: &mut Vec<Item>,
+) {
     for (name, list) in value.item_lists() {
         if matches!(list, List::Other) {
-            let path = format!("{place}.{name}");
+            let path = format!("{prefix}{name}");
             items.push(Item::Quarantined(Malformed { reason: "invalid_field", path }));
             continue;
         }
         items.reserve(list.items().len());
         for (at, raw) in list.items().iter().enumerate() {
             items.push(match read_item(scene, name, raw.get()) {
+                // Somebody in the address book whose number nobody can read: there is no one to enrich.
+                Ok(Event { fact: Fact::Contact { .. }, person, .. }) if !person.is_identified() => {
+                    Item::Skipped(Skip::NoContent)
+                }
                 Ok(event) => Item::Event(Box::new(event)),
-                Err(fault) => Item::Quarantined(within(&format!("{place}.{name}[{at}]"), fault)),
+                Err(fault) => Item::Quarantined(within(&format!("{prefix}{name}[{at}]"), fault)),
             });
         }
     }
@@ -149,12 +200,14 @@ fn read_lists(scene: &Scene<'_>, value: &wire::Value<'_>, place: &fmt::Arguments
 
 fn read_item(scene: &Scene<'_>, list: &str, json: &str) -> Result<Event, Malformed> {
     match list {
+        "messages" if scene.is_history => history::message(scene, &history::User::default(), json),
         "messages" => message::message(scene, json),
         "statuses" => notice::status(scene, json),
         "message_echoes" => message::echo(scene, json),
         "user_preferences" => notice::preference(scene, json),
         "calls" => notice::call(scene, json),
         "user_id_update" => notice::user_id_update(scene, json),
+        "state_sync" => history::contact(scene, json),
         _ => Err(whole("unexpected_shape")),
     }
 }
@@ -167,15 +220,15 @@ fn read_notices(scene: &Scene<'_>, value: &wire::Value<'_>, items: &mut Vec<Item
         if !list.is_empty() {
             let joined: Vec<&str> = list.iter().map(|raw| raw.get()).collect();
             let json = format!("[{}]", joined.join(","));
-            items.push(Item::Event(Box::new(notice::account(scene, field, &json))));
+            items.push(Item::Event(Box::new(account::notice(scene, field, &json))));
         }
     }
 }
 
 /// A value without any item that we know.
-fn rest(scene: &Scene<'_>, field: &str, raw: &RawValue, carries_items: bool) -> Item {
-    let is_empty = carries_items
-        && serde_json::from_str::<HashMap<&str, &RawValue>>(raw.get()).is_ok_and(|fields| {
+fn rest(scene: &Scene<'_>, field: &str, json: &str) -> Item {
+    let is_empty = carries_items(field)
+        && serde_json::from_str::<HashMap<&str, &RawValue>>(json).is_ok_and(|fields| {
             let means_nothing = |text: &str| matches!(text, "{}" | "[]" | "null" | "\"\"");
             fields.iter().all(|(name, value)| {
                 matches!(*name, "messaging_product" | "metadata" | "contacts") || means_nothing(value.get())
@@ -184,16 +237,16 @@ fn rest(scene: &Scene<'_>, field: &str, raw: &RawValue, carries_items: bool) -> 
     if is_empty {
         return Item::Skipped(Skip::NoContent);
     }
-    Item::Event(Box::new(notice::account(scene, field, raw.get())))
+    Item::Event(Box::new(account::notice(scene, field, json)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::body_text;
     use crate::provider::Secrets;
     use std::collections::BTreeMap;
     use wabridge_model::Country;
-    use wabridge_model::event::Fact;
 
     fn account() -> Account {
         Account {
@@ -206,6 +259,10 @@ mod tests {
             public_url: None,
             secrets: Secrets::default(),
         }
+    }
+
+    fn items(body: &[u8], account: &Account) -> Result<Vec<Item>, Malformed> {
+        super::items(&body_text(body)?, Source { account, space: "wa", app: None })
     }
 
     fn fault(body: &str) -> (&'static str, String) {

@@ -9,13 +9,12 @@ use super::person::{Names, phone, take_phone};
 use super::scene::Scene;
 use super::wire;
 use crate::json::{Text, read};
+use crate::provider::Malformed;
 use serde_json::value::RawValue;
 use wabridge_model::event::{
     Echo, Event, Fact, IdentityChange, Message, MessageKind, Person, Referral, ReferralReport,
 };
-use wabridge_model::id::{Bsuid, EventKey};
-
-use crate::provider::Malformed;
+use wabridge_model::id::Bsuid;
 
 /// One of `messages[]`.
 pub(super) fn message(scene: &Scene<'_>, json: &str) -> Result<Event, Malformed> {
@@ -58,14 +57,15 @@ pub(super) fn echo(scene: &Scene<'_>, json: &str) -> Result<Event, Malformed> {
     event(scene, &message, person, fact)
 }
 
-fn event(
+/// The event of a message or an echo.
+pub(super) fn event(
     scene: &Scene<'_>,
     message: &wire::Message<'_>,
     person: Person,
     fact: Fact,
 ) -> Result<Event, Malformed> {
     Ok(Event {
-        key: EventKey::new("wa", &[scene.key(), message.id.required("id")?]),
+        key: scene.message_key(message.id.required("id")?),
         business: scene.business.clone(),
         occurred_at: Some(message.timestamp.required_instant("timestamp")?),
         person,
@@ -74,12 +74,16 @@ fn event(
 }
 
 /// The kind, and one line that a person would read.
-fn content(message: &wire::Message<'_>) -> (MessageKind, Option<String>) {
+pub(super) fn content(message: &wire::Message<'_>) -> (MessageKind, Option<String>) {
     let kind = match message.unsupported.as_ref().and_then(|unsupported| unsupported.kind.get()) {
         // An edit that this API version cannot show is still an edit: it opens no window.
         Some("edit") => MessageKind::Edit,
         Some("revoke") => MessageKind::Revoke,
-        _ => MessageKind::from(message.kind.get().unwrap_or("unknown")),
+        _ => match message.kind.get() {
+            // The older API had a type of its own for what is now `audio` with `voice: true`.
+            Some("voice") => MessageKind::Audio,
+            kind => MessageKind::from(kind.unwrap_or("unknown")),
+        },
     };
     let text = match &kind {
         MessageKind::Text => message.text.as_ref().and_then(|text| text.body.owned()),
@@ -154,7 +158,7 @@ fn take_shared_phone(person: &mut Person, message: &wire::Message<'_>, scene: &S
 }
 
 /// What the message says about the ad behind it.
-fn referral(raw: Option<&RawValue>) -> ReferralReport {
+pub(crate) fn referral(raw: Option<&RawValue>) -> ReferralReport {
     let Some(raw) = raw else { return ReferralReport::Absent };
     let Ok(referral) = read::<wire::Referral<'_>>(raw.get()) else { return ReferralReport::Malformed };
     let referral = Referral {
@@ -178,7 +182,7 @@ fn referral(raw: Option<&RawValue>) -> ReferralReport {
 /// Of the change we accept `new_wa_id` (until 2021), `wa_id` (since 2022), and both types of August 2026;
 /// the withdrawn field `user_id_update` is read in `notice.rs`. The names on the message itself are the
 /// old ones, except where they equal the new.
-fn system(scene: &Scene<'_>, message: &wire::Message<'_>) -> Result<Event, Malformed> {
+pub(super) fn system(scene: &Scene<'_>, message: &wire::Message<'_>) -> Result<Event, Malformed> {
     let nothing = wire::System::default();
     let system = message.system.as_ref().unwrap_or(&nothing);
     let mut person = Person {

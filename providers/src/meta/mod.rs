@@ -1,17 +1,22 @@
 //! Meta's WhatsApp Cloud API, direct.
 //!
 //! In: `X-Hub-Signature-256` over the body; a JSON body of up to 1,000 updates. Out: events, one per item.
-//! Read `body.rs` first (how a body is taken apart), then `message.rs` and `notice.rs` (what an item
-//! means), `person.rs` (who it is about), `scene.rs` (what the items of a value share), `wire.rs` (shapes).
+//! Read `body.rs` first (how a body is taken apart), then `message.rs`, `notice.rs`, `history.rs` and
+//! `account.rs` (what an item means), `person.rs` (who it is about), `scene.rs` (what the items of a value
+//! share), `wire.rs` (shapes).
 //! <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks>
 
-mod body;
-mod message;
+mod account;
+pub(crate) mod body;
+mod history;
+pub(crate) mod message;
 mod notice;
-mod person;
+pub(crate) mod person;
 mod scene;
 mod wire;
 
+use self::body::Source;
+use crate::json::body_text;
 use crate::provider::{About, Account, Item, Malformed, Passed, Passes, Provider, Rejection, Verified};
 use crate::signature::Scheme;
 use secrecy::ExposeSecret;
@@ -63,7 +68,7 @@ impl Provider for Meta {
     }
 
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
-        body::items(request.body(), account)
+        body::items(&body_text(request.body())?, Source { account, space: "wa", app: None })
     }
 }
 

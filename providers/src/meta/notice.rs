@@ -1,18 +1,18 @@
-//! Everything in a value that is no message: statuses, preferences, calls, changes of id, account fields.
+//! What is no message and yet about a person: statuses, preferences, calls, changes of id.
 //!
-//! In: the text of one item, or of a whole value. Out: one [`Event`]. Keys are in spaces of their own, so
+//! In: the text of one item. Out: one [`Event`]. Keys are in spaces of their own, so
 //! that a status never meets the message it is about.
 //! <https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/reference>
 
 use super::person::{Names, digits};
 use super::scene::Scene;
 use super::wire;
-use crate::json::{Text, digest_of, instant, read};
+use crate::json::{Text, instant, loose, read};
 use crate::provider::Malformed;
 use jiff::Timestamp;
+use serde::Deserialize;
 use wabridge_model::event::{
-    AccountNotice, Call, CallDirection, Choice, Event, Fact, IdentityChange, Person, Preference, Status,
-    StatusState,
+    Call, CallDirection, Choice, Event, Fact, IdentityChange, Person, Preference, Status, StatusState,
 };
 use wabridge_model::id::{Bsuid, EventKey};
 
@@ -22,11 +22,16 @@ pub(super) fn status(scene: &Scene<'_>, json: &str) -> Result<Event, Malformed> 
     if status.kind.get() == Some("call") {
         return call_status(scene, &status);
     }
-    let (id, state) = (status.id.required("id")?, status.status.required("status")?);
+    let id = status.meta_msg_id.get().map_or_else(|| status.id.required("id"), Ok)?;
+    let state = status.status.required("status")?;
     let participant = status.recipient_participant_id.get().or(status.recipient_participant_user_id.get());
     let fact = Fact::Status(Status {
         message_id: id.to_owned(),
-        state: StatusState::from(state),
+        state: match state {
+            // Gupshup's word for a message that it has taken and not yet passed on.
+            "enqueued" => StatusState::Queued,
+            other => StatusState::from(other),
+        },
         codes: codes(&status),
         free_entry_until: free_entry_until(&status),
     });
@@ -160,8 +165,8 @@ pub(super) fn preference(scene: &Scene<'_>, json: &str) -> Result<Event, Malform
 
 /// One of `user_id_update[]`.
 pub(super) fn user_id_update(scene: &Scene<'_>, json: &str) -> Result<Event, Malformed> {
-    let update: wire::UserIdUpdate<'_> = read(json)?;
-    let nothing = wire::Changed::default();
+    let update: UserIdUpdate<'_> = read(json)?;
+    let nothing = Changed::default();
     let id = update.user_id.as_ref().unwrap_or(&nothing);
     let parent = update.parent_user_id.as_ref().unwrap_or(&nothing);
     let current = id.current.get().or(parent.current.get());
@@ -188,14 +193,25 @@ pub(super) fn user_id_update(scene: &Scene<'_>, json: &str) -> Result<Event, Mal
     })
 }
 
-/// A whole value that is about the account, or an import: one event, whatever it holds.
-pub(super) fn account(scene: &Scene<'_>, field: &str, json: &str) -> Event {
-    let digest = digest_of([scene.entry_id, field], json);
-    Event {
-        key: EventKey::new("acct", &[&digest, scene.entry_time.unwrap_or_default()]),
-        business: scene.business.clone(),
-        occurred_at: scene.entry_time.and_then(instant),
-        person: Person::default(),
-        fact: Fact::Account(AccountNotice { field: field.to_owned(), ..AccountNotice::default() }),
-    }
+/// `user_id_update[]`: documented in early 2026 and withdrawn, yet sent by some versions.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct UserIdUpdate<'a> {
+    #[serde(borrow, deserialize_with = "loose")]
+    wa_id: Text<'a>,
+    #[serde(borrow)]
+    user_id: Option<Changed<'a>>,
+    #[serde(borrow)]
+    parent_user_id: Option<Changed<'a>>,
+    #[serde(borrow)]
+    timestamp: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Changed<'a> {
+    #[serde(borrow, deserialize_with = "loose")]
+    previous: Text<'a>,
+    #[serde(borrow, deserialize_with = "loose")]
+    current: Text<'a>,
 }

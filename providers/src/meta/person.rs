@@ -116,7 +116,7 @@ fn add(person: &mut Person, contact: &wire::Contact<'_>, country: Country) {
 }
 
 /// Takes a phone field, if there is no phone yet. Early payloads carry a business-scoped id there.
-pub(super) fn take_phone(person: &mut Person, field: Option<&str>, country: Country) {
+pub(crate) fn take_phone(person: &mut Person, field: Option<&str>, country: Country) {
     let Some(text) = field else { return };
     if let Some(id) = Bsuid::parse(text) {
         let place =

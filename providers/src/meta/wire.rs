@@ -78,6 +78,10 @@ pub(super) struct Value<'a> {
     #[serde(borrow)]
     pub(super) user_id_update: List<'a>,
     #[serde(borrow)]
+    pub(super) history: List<'a>,
+    #[serde(borrow)]
+    pub(super) state_sync: List<'a>,
+    #[serde(borrow)]
     pub(super) errors: List<'a>,
     #[serde(borrow)]
     pub(super) user_actions: List<'a>,
@@ -334,22 +338,23 @@ pub(super) struct Edit<'a> {
     pub(super) message: Option<Box<Message<'a>>>,
 }
 
+/// The names in camel case are for vendors that write their own format so.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Referral<'a> {
-    #[serde(borrow, deserialize_with = "loose")]
+    #[serde(borrow, deserialize_with = "loose", alias = "ctwaClid")]
     pub(super) ctwa_clid: Text<'a>,
-    #[serde(borrow, deserialize_with = "loose")]
+    #[serde(borrow, deserialize_with = "loose", alias = "sourceId")]
     pub(super) source_id: Text<'a>,
-    #[serde(borrow, deserialize_with = "loose")]
+    #[serde(borrow, deserialize_with = "loose", alias = "sourceType")]
     pub(super) source_type: Text<'a>,
-    #[serde(borrow, deserialize_with = "loose")]
+    #[serde(borrow, deserialize_with = "loose", alias = "sourceUrl")]
     pub(super) source_url: Text<'a>,
     #[serde(borrow, deserialize_with = "loose")]
     pub(super) headline: Text<'a>,
     #[serde(borrow, deserialize_with = "loose")]
     pub(super) body: Text<'a>,
-    #[serde(borrow, deserialize_with = "loose")]
+    #[serde(borrow, deserialize_with = "loose", alias = "mediaType")]
     pub(super) media_type: Text<'a>,
 }
 
@@ -359,6 +364,9 @@ pub(super) struct Referral<'a> {
 pub(super) struct Status<'a> {
     #[serde(borrow)]
     pub(super) id: Text<'a>,
+    /// Gupshup's name for the wamid, where `id` is an id of its own.
+    #[serde(borrow, deserialize_with = "loose")]
+    pub(super) meta_msg_id: Text<'a>,
     #[serde(borrow)]
     pub(super) status: Text<'a>,
     #[serde(borrow)]
@@ -467,27 +475,4 @@ pub(super) struct Call<'a> {
     pub(super) to_user_id: Text<'a>,
     #[serde(borrow, deserialize_with = "loose")]
     pub(super) to_parent_user_id: Text<'a>,
-}
-
-/// `user_id_update[]`: documented in early 2026 and withdrawn, yet sent by some versions.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct UserIdUpdate<'a> {
-    #[serde(borrow, deserialize_with = "loose")]
-    pub(super) wa_id: Text<'a>,
-    #[serde(borrow)]
-    pub(super) user_id: Option<Changed<'a>>,
-    #[serde(borrow)]
-    pub(super) parent_user_id: Option<Changed<'a>>,
-    #[serde(borrow)]
-    pub(super) timestamp: Text<'a>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Changed<'a> {
-    #[serde(borrow, deserialize_with = "loose")]
-    pub(super) previous: Text<'a>,
-    #[serde(borrow, deserialize_with = "loose")]
-    pub(super) current: Text<'a>,
 }

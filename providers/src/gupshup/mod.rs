@@ -1,0 +1,79 @@
+//! Gupshup: its own format (v2), and Meta's passed on (v3).
+//!
+//! In: a path token or a header, for nothing is signed; a JSON body, an event each in v2. Out: items. The
+//! versions are told apart by each request: answers to flows come as v3 to apps of v2, too.
+//!
+//! <https://docs.gupshup.io/docs/inbound-messages>, <https://docs.gupshup.io/docs/user-event>,
+//! <https://partner-docs.gupshup.io/docs/events>, <https://partner-docs.gupshup.io/docs/bsuid>.
+//!
+//! Doubts, and how they are met: v2 is not known to tell of ads, so that their absence says nothing; the
+//! places where a referral could stand are looked at all the same. `source` may hold a business-scoped id,
+//! a test's `9876543210_1`, or nothing: each phone field is tested. The time of a status is in seconds, of
+//! everything else in milliseconds; both are taken anywhere. Checks of the URL are items without content:
+//! the endpoint answers them like all others, with 200 and an empty body.
+//!
+//! Here is what tells the versions apart; `v2.rs` reads Gupshup's own, in the shapes of `wire.rs`.
+
+mod v2;
+mod wire;
+
+use crate::json::{body_text, read};
+use crate::meta::body::{self, Source};
+use crate::provider::{About, Account, Item, Malformed, Passed, Passes, Provider, Skip, Verified};
+use crate::signature::Scheme;
+use wabridge_model::event::Fact;
+
+static ABOUT: About = About {
+    slug: "gupshup",
+    name: "Gupshup",
+    scheme: Scheme::SharedSecret,
+    proof_headers: &[],
+    documentation: "https://docs.gupshup.io/docs/inbound-messages",
+    passes: Passes {
+        phone: Passed::If("absent for people with a username"),
+        bsuid: Passed::If("when switched on for the app"),
+        name: Passed::Yes,
+        wamid: Passed::If("v2 has older ids for some apps"),
+        ad: Passed::If("v3"),
+        click_id: Passed::If("v3, not from ads placed in Status"),
+        echoes: Passed::If("v3, field `smb_message_echoes`"),
+        statuses: Passed::Yes,
+        opt_outs: Passed::Yes,
+        time: Passed::Yes,
+        business_number: Passed::Yes,
+    },
+    retries: true,
+};
+
+/// Gupshup, by its subscriptions of version 2 and 3.
+#[derive(Debug)]
+pub struct Gupshup;
+
+impl Provider for Gupshup {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
+        let text = body_text(request.body())?;
+        let shape: wire::Shape<'_> = read(&text)?;
+        if shape.entry.is_none() && shape.object.is_none() {
+            return Ok(vec![v2::item(&text, account).unwrap_or_else(Item::Quarantined)]);
+        }
+        let source = Source { account, space: "gs", app: shape.gs_app_id.get() };
+        let items = body::items(&text, source)?;
+        Ok(items.into_iter().map(without_checks).collect())
+    }
+}
+
+/// Gupshup's check of the URL, by its name.
+const CHECK: &str = "connectivity-check";
+
+/// The check says nothing of the account.
+fn without_checks(item: Item) -> Item {
+    let is_check = matches!(&item, Item::Event(event) if matches!(
+        &event.fact,
+        Fact::Account(notice) if notice.field == "platform-event" && notice.state.as_deref() == Some(CHECK)
+    ));
+    if is_check { Item::Skipped(Skip::NoContent) } else { item }
+}
