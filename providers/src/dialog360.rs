@@ -90,3 +90,86 @@ impl Provider for Dialog360 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{Inbound, Proof, Secrets, Skip};
+    use jiff::Timestamp;
+    use std::collections::BTreeMap;
+    use wabridge_model::event::{Event, Fact};
+    use wabridge_model::{Country, Phone};
+
+    fn normalise(body: &str) -> Result<Vec<Item>, Malformed> {
+        let account = Account {
+            channel: "d360".to_owned(),
+            portfolio: "default".to_owned(),
+            business_numbers: BTreeMap::new(),
+            business_number: Phone::from_whatsapp_id("442079460001").ok(),
+            sample_ids: Vec::new(),
+            default_country: Country::INDIA,
+            public_url: None,
+            secrets: Secrets::default(),
+        };
+        let inbound = Inbound {
+            query: "",
+            headers: &[],
+            body: body.as_bytes(),
+            received_at: Timestamp::UNIX_EPOCH,
+            path_token: None,
+        };
+        Dialog360.normalise(&Verified::recall(inbound, Proof::Signed), &account)
+    }
+
+    fn only(body: &str) -> Event {
+        match normalise(body).unwrap().pop() {
+            Some(Item::Event(event)) => *event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_older_id_is_keyed_apart_from_wamids_and_a_wamid_in_the_older_shape_is_one() {
+        let message = |id: &str| {
+            format!(
+                r#"{{"messages":[{{"from":"447700900101","id":"{id}","timestamp":"1795336200","type":"voice"}}]}}"#
+            )
+        };
+        let old = only(&message("ABGGFixture"));
+        assert_eq!(old.key.as_str(), "d360:+442079460001:ABGGFixture");
+        assert!(matches!(old.fact, Fact::Message(message) if message.kind.as_str() == "audio"));
+        assert_eq!(only(&message("wamid.F1")).key.as_str(), "wa:+442079460001:wamid.F1");
+    }
+
+    #[test]
+    fn the_shape_is_told_by_the_keys() {
+        let import = r#"{"id":"e1","event":"history","data":{"id":"1","history":[{"threads":[{"id":"447700900101",
+            "messages":[{"from":"447700900101","id":"wamid.F1","timestamp":"1795336200","type":"text"}]}]}]}}"#;
+        assert!(matches!(only(import).fact, Fact::Message(message) if message.history));
+        let channel = only(r#"{"id":"e1","event":"channel_live","data":{"status":"live"}}"#);
+        assert!(matches!(channel.fact, Fact::Account(notice) if notice.field == "channel_live"));
+        assert!(matches!(normalise(r#"{"contacts":[]}"#).unwrap()[..], [Item::Skipped(Skip::NoContent)]));
+        for (body, fault) in [
+            ("{}", ("missing_field", "entry")),
+            (r#"{"event":7,"data":{}}"#, ("missing_field", "entry")),
+            ("[]", ("unexpected_shape", "$")),
+            ("", ("not_json", "$")),
+        ] {
+            let found = normalise(body).unwrap_err();
+            assert_eq!((found.reason, found.path.as_str()), fault, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_fault_in_the_flat_shape_is_named_from_its_top() {
+        let items = normalise(r#"{"statuses":7,"messages":[{"id":"ABGG1","timestamp":"soon"}]}"#).unwrap();
+        let faults: Vec<String> = items
+            .iter()
+            .map(|item| match item {
+                Item::Quarantined(fault) => format!("{} {}", fault.reason, fault.path),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(faults, ["invalid_field messages[0].timestamp", "invalid_field statuses"]);
+    }
+}

@@ -6,8 +6,8 @@
 //! <https://docs.gupshup.io/docs/inbound-messages>, <https://docs.gupshup.io/docs/user-event>,
 //! <https://partner-docs.gupshup.io/docs/events>, <https://partner-docs.gupshup.io/docs/bsuid>.
 //!
-//! Doubts, and how they are met: v2 is not known to tell of ads, so that their absence says nothing; the
-//! places where a referral could stand are looked at all the same. `source` may hold a business-scoped id,
+//! Doubts, and how they are met: v2 is not known to tell of ads, so that a message without a referral says
+//! nothing; the places where one could stand are looked at all the same. `source` may hold a business-scoped id,
 //! a test's `9876543210_1`, or nothing: each phone field is tested. The time of a status is in seconds, of
 //! everything else in milliseconds; both are taken anywhere. Checks of the URL are items without content:
 //! the endpoint answers them like all others, with 200 and an empty body.

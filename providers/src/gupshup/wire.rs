@@ -147,7 +147,7 @@ pub(super) struct MessageEvent<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Outcome<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "loose")]
     pub(super) ts: Text<'a>,
     #[serde(borrow, deserialize_with = "loose")]
     pub(super) code: Text<'a>,

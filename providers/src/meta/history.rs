@@ -231,3 +231,169 @@ pub(super) fn contact(scene: &Scene<'_>, json: &str) -> Result<Event, Malformed>
         fact: Fact::Contact { removed: action == "remove" },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::body::{Source, items};
+    use super::*;
+    use crate::provider::{Account, Secrets, Skip};
+    use std::collections::BTreeMap;
+    use wabridge_model::{Country, Phone};
+
+    fn account(number: Option<&str>) -> Account {
+        Account {
+            channel: "main".to_owned(),
+            portfolio: "default".to_owned(),
+            business_numbers: BTreeMap::new(),
+            business_number: number.map(|number| Phone::from_whatsapp_id(number).unwrap()),
+            sample_ids: Vec::new(),
+            default_country: Country::INDIA,
+            public_url: None,
+            secrets: Secrets::default(),
+        }
+    }
+
+    const OURS: &str = "442079460001";
+
+    fn read_value(field: &str, value: &str, number: Option<&str>) -> Vec<Item> {
+        let body = format!(r#"{{"entry":[{{"id":"1","changes":[{{"field":"{field}","value":{value}}}]}}]}}"#);
+        items(&body, Source { account: &account(number), space: "wa", app: None }).unwrap()
+    }
+
+    fn events(field: &str, value: &str) -> Vec<Event> {
+        let event = |item| match item {
+            Item::Event(event) => *event,
+            other => panic!("{other:?}"),
+        };
+        read_value(field, value, Some(OURS)).into_iter().map(event).collect()
+    }
+
+    fn thread(thread: &str) -> String {
+        format!(r#"{{"history":[{{"metadata":{{"phase":0}},"threads":[{thread}]}}]}}"#)
+    }
+
+    #[test]
+    fn thousands_of_messages_are_an_item_each_with_the_key_they_would_have_had_live() {
+        let messages: Vec<String> = (0..5000)
+            .map(|n| {
+                format!(
+                    r#"{{"from":"447700900101","id":"wamid.{n}","timestamp":"1795336200","type":"text"}}"#
+                )
+            })
+            .collect();
+        let messages = messages.join(",");
+        let old = events("history", &thread(&format!(r#"{{"id":"447700900101","messages":[{messages}]}}"#)));
+        let live = events("messages", &format!(r#"{{"messages":[{messages}]}}"#));
+        assert_eq!(old.len(), 5000);
+        for (old, live) in old.iter().zip(&live) {
+            assert_eq!((&old.key, &old.person), (&live.key, &live.person));
+            assert!(matches!(&old.fact, Fact::Message(message) if message.history));
+            assert!(matches!(&live.fact, Fact::Message(message) if !message.history));
+        }
+    }
+
+    #[test]
+    fn who_wrote_is_told_by_our_number_else_by_the_threads_person() {
+        let is_echo = |message: &str, number: Option<&str>| {
+            let value = thread(&format!(
+                r#"{{"id":"447700900101","messages":[{{"id":"wamid.1","timestamp":"1795336200",{message}}}]}}"#
+            ));
+            match read_value("history", &value, number).pop() {
+                Some(Item::Event(event)) => {
+                    assert_eq!(event.person.phone, Phone::from_whatsapp_id("447700900101").ok(), "{message}");
+                    matches!(event.fact, Fact::Echo(Echo { history: true, .. }))
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(is_echo(r#""from":"442079460001""#, Some(OURS)));
+        assert!(is_echo(r#""from":"+442079460001","to":"447700900101""#, Some(OURS)));
+        assert!(is_echo(r#""from":"442079460001","to":"+447700900101""#, None));
+        assert!(!is_echo(r#""from":"447700900101""#, Some(OURS)));
+        assert!(!is_echo(r#""from":"447700900101","to":"442079460001""#, None));
+        assert!(!is_echo(r#""from_user_id":"GB.7""#, Some(OURS)));
+    }
+
+    #[test]
+    fn a_thread_with_a_hidden_number_is_known_by_its_context() {
+        let value = thread(
+            r#"{"context":{"user_id":"GB.7","parent_user_id":"GB.ENT.8","username":"asha"},"messages":[
+                {"from_user_id":"GB.7","id":"wamid.1","timestamp":"1795336200","type":"text"},
+                {"from":"442079460001","id":"wamid.2","timestamp":"1795336201","type":"media_placeholder"}]}"#,
+        );
+        for event in events("history", &value) {
+            assert_eq!(event.person.bsuid.unwrap().as_str(), "GB.7");
+            assert_eq!(event.person.parent_bsuid.unwrap().as_str(), "GB.ENT.8");
+            assert_eq!(event.person.username.as_deref(), Some("asha"));
+        }
+    }
+
+    #[test]
+    fn a_part_without_messages_says_how_far_the_import_is_or_that_it_was_declined() {
+        let words = |value: &str| match events("history", value).pop().unwrap().fact {
+            Fact::Account(notice) => (notice.field, notice.state, notice.reason),
+            other => panic!("{other:?}"),
+        };
+        let history = || "history".to_owned();
+        assert_eq!(
+            words(r#"{"history":[{"metadata":{"phase":2,"progress":100},"threads":[]}]}"#),
+            (history(), Some("100".to_owned()), None)
+        );
+        assert_eq!(
+            words(r#"{"history":[{"errors":[{"code":2593109,"title":"Sharing is off"}]}]}"#),
+            (history(), Some("2593109".to_owned()), Some("Sharing is off".to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_has_a_strange_shape_is_alone() {
+        let faults = |value: &str| -> Vec<String> {
+            let items = read_value("history", value, Some(OURS)).into_iter();
+            items
+                .filter_map(|item| match item {
+                    Item::Quarantined(fault) => Some(format!("{} {}", fault.reason, fault.path)),
+                    _ => None,
+                })
+                .collect()
+        };
+        let place = "entry[0].changes[0].value.history";
+        assert_eq!(faults(r#"{"history":{}}"#), [format!("invalid_field {place}")]);
+        assert_eq!(
+            faults(
+                r#"{"history":[7,{"threads":7},{"threads":[7,{"messages":7},{"messages":[{"id":"wamid.1"}]}]}]}"#
+            ),
+            [
+                format!("unexpected_shape {place}[0]"),
+                format!("invalid_field {place}[1].threads"),
+                format!("unexpected_shape {place}[2].threads[0]"),
+                format!("invalid_field {place}[2].threads[1].messages"),
+                format!("missing_field {place}[2].threads[2].messages[0].timestamp"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_address_book_names_people_and_whoever_has_no_number_is_nobody() {
+        let value = r#"{"state_sync":[
+            {"type":"contact","contact":{"full_name":"Asha F","phone_number":"447700900101"},"action":"add","metadata":{"timestamp":"1795336200"}},
+            {"type":"contact","contact":{"phone_number":"447700900101"},"action":"remove","metadata":{"timestamp":1795336200123}},
+            {"type":"contact","contact":{"first_name":"Hidden","user_id":"GB.7","username":"asha"},"action":"add"},
+            {"type":"contact","contact":{"full_name":"Office","phone_number":"12"},"action":"add"},
+            {"type":"contact","action":"add"}]}"#;
+        let found = read_value("smb_app_state_sync", value, Some(OURS));
+        let [Item::Event(added), Item::Event(removed), Item::Event(hidden), nobody, broken] =
+            found.as_slice()
+        else {
+            panic!("{found:?}")
+        };
+        assert_eq!(added.fact, Fact::Contact { removed: false });
+        assert_eq!(added.person.name.as_deref(), Some("Asha F"));
+        assert_eq!(removed.fact, Fact::Contact { removed: true });
+        assert_eq!(removed.occurred_at.unwrap().to_string(), "2026-11-22T08:30:00.123Z");
+        assert!(removed.person.phone == added.person.phone && removed.key != added.key);
+        assert_eq!(hidden.person.name.as_deref(), Some("Hidden"));
+        assert_eq!(hidden.occurred_at, None);
+        assert!(matches!(nobody, Item::Skipped(Skip::NoContent)));
+        assert!(matches!(broken, Item::Quarantined(fault) if fault.path.ends_with("state_sync[4].contact")));
+    }
+}
