@@ -74,12 +74,13 @@ impl Provider for Dialog360 {
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
         let text = body_text(request.body())?;
         let shape: Shape<'_> = read(&text)?;
-        let source = Source { account, space: "d360", app: None };
+        let number = Source::only_number(account);
+        let source = Source { space: "d360", ..Source::meta(account) };
         if shape.entry.is_some() {
             return body::items(&text, source);
         }
         if [shape.messages, shape.statuses, shape.contacts, shape.errors].iter().any(Option::is_some) {
-            return Ok(body::value_items(source, "messages", &text, ""));
+            return Ok(body::value_items(Source { number, ..source }, "messages", &text, ""));
         }
         match (shape.event.and_then(|raw| serde_json::from_str(raw.get()).ok()), shape.data) {
             (Some(event), Some(data)) => {

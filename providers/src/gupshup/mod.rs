@@ -60,7 +60,8 @@ impl Provider for Gupshup {
         if shape.entry.is_none() && shape.object.is_none() {
             return Ok(vec![v2::item(&text, account).unwrap_or_else(Item::Quarantined)]);
         }
-        let source = Source { account, space: "gs", app: shape.gs_app_id.get() };
+        let number = Source::only_number(account);
+        let source = Source { account, space: "gs", app: shape.gs_app_id.get(), number };
         let items = body::items(&text, source)?;
         Ok(items.into_iter().map(without_checks).collect())
     }

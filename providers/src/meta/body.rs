@@ -11,6 +11,7 @@ use crate::provider::{Account, Item, Malformed, Skip};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::fmt;
+use wabridge_model::Phone;
 use wabridge_model::event::{Event, Fact};
 
 /// Whose copy of Meta's format is read: what other vendors do otherwise.
@@ -22,6 +23,22 @@ pub(crate) struct Source<'a> {
     pub(crate) space: &'static str,
     /// The vendor's own id of the account, for where `phone_number_id` is missing or not configured.
     pub(crate) app: Option<&'a str>,
+    /// The number of a value that names none.
+    pub(crate) number: Option<&'a Phone>,
+}
+
+impl<'a> Source<'a> {
+    /// Meta's own format, or one that differs in nothing.
+    pub(crate) fn meta(account: &'a Account) -> Source<'a> {
+        Source { account, space: "wa", app: None, number: None }
+    }
+
+    /// The channel's number, where all that it lists are one: some formats leave out whose message it is.
+    pub(crate) fn only_number(account: &Account) -> Option<&Phone> {
+        let mut numbers = account.business_numbers.values();
+        let first = numbers.next()?;
+        numbers.all(|number| number == first).then_some(first)
+    }
 }
 
 /// Reads one body. It serves every provider that passes Meta's format on.
@@ -262,7 +279,7 @@ mod tests {
     }
 
     fn items(body: &[u8], account: &Account) -> Result<Vec<Item>, Malformed> {
-        super::items(&body_text(body)?, Source { account, space: "wa", app: None })
+        super::items(&body_text(body)?, Source::meta(account))
     }
 
     fn fault(body: &str) -> (&'static str, String) {

@@ -257,7 +257,7 @@ mod tests {
 
     fn read_value(field: &str, value: &str, number: Option<&str>) -> Vec<Item> {
         let body = format!(r#"{{"entry":[{{"id":"1","changes":[{{"field":"{field}","value":{value}}}]}}]}}"#);
-        items(&body, Source { account: &account(number), space: "wa", app: None }).unwrap()
+        items(&body, Source::meta(&account(number))).unwrap()
     }
 
     fn events(field: &str, value: &str) -> Vec<Event> {

@@ -68,7 +68,7 @@ impl Provider for Meta {
     }
 
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
-        body::items(&body_text(request.body())?, Source { account, space: "wa", app: None })
+        body::items(&body_text(request.body())?, Source::meta(account))
     }
 }
 

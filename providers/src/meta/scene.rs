@@ -52,7 +52,7 @@ impl<'a> Scene<'a> {
             entry_time: entry_time.get(),
             business: Business {
                 account_id: account_id.map(str::to_owned),
-                number: account.resolve(account_id, shown),
+                number: account.resolve(account_id, shown).or_else(|| source.number.cloned()),
                 portfolio: account.portfolio.clone(),
             },
             shown: shown.map(|text| digits(text).to_owned()),
