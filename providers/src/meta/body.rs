@@ -217,7 +217,9 @@ fn read_lists(
 
 fn read_item(scene: &Scene<'_>, list: &str, json: &str) -> Result<Event, Malformed> {
     match list {
-        "messages" if scene.is_history => history::message(scene, &history::User::default(), json),
+        "messages" | "message_echoes" if scene.is_history => {
+            history::message(scene, &history::User::default(), json)
+        }
         "messages" => message::message(scene, json),
         "statuses" => notice::status(scene, json),
         "message_echoes" => message::echo(scene, json),
