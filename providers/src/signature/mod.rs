@@ -40,7 +40,7 @@ pub enum Scheme {
     StandardWebhooks,
     /// 360dialog's hex HMAC-SHA256 of the body; where the channel has no secret, a required header.
     Dialog360HmacSha256,
-    /// AiSensy's bare hex HMAC-SHA256 of the body, or of the body as compact JSON.
+    /// AiSensy's bare hex HMAC-SHA256 of the body, or of the body as `JSON.stringify` writes it.
     AiSensyHmacSha256,
     /// Interakt's `sha256=` and the hex HMAC-SHA256 of the body.
     InteraktHmacSha256,
