@@ -6,6 +6,8 @@
 
 use crate::provider::Malformed;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -40,6 +42,12 @@ impl Text<'_> {
     pub(crate) fn required_instant(&self, field: &'static str) -> Result<Timestamp, Malformed> {
         instant(self.required(field)?)
             .ok_or_else(|| Malformed { reason: "invalid_field", path: field.to_owned() })
+    }
+
+    /// The moment it names, if it is there, or what is wrong with it.
+    pub(crate) fn moment(&self, field: &'static str) -> Result<Option<Timestamp>, Malformed> {
+        let fault = || Malformed { reason: "invalid_field", path: field.to_owned() };
+        self.get().map(|text| moment(text).ok_or_else(fault)).transpose()
     }
 }
 
@@ -268,6 +276,14 @@ pub(crate) fn instant(text: &str) -> Option<Timestamp> {
     }
 }
 
+/// An instant, or an ISO date and time, with a space for the `T` or not. Where that names no zone it is UTC.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let naive = || Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let iso = || text.parse().ok().or_else(naive).filter(|at: &Timestamp| *at > Timestamp::UNIX_EPOCH);
+    instant(text).or_else(iso)
+}
+
 /// Whether any bracket nests deeper than serde_json goes. Raw values are skipped without that check.
 fn is_too_deep(text: &[u8]) -> bool {
     // Most bodies have fewer brackets than that altogether, and counting is quicker than following them.
@@ -390,6 +406,27 @@ mod tests {
         assert_eq!(instant("1795336200123").unwrap().to_string(), "2026-11-22T08:30:00.123Z");
         for bad in ["", "0", "-1", "soon", "1.5", "1e9", "999999999999999999", "99999999999999999999"] {
             assert!(instant(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_moment_may_be_iso_with_any_number_of_decimals_and_is_utc_without_a_zone() {
+        for (text, at) in [
+            ("1795336200", "2026-11-22T08:30:00Z"),
+            ("2026-11-22T08:30:00.1234567Z", "2026-11-22T08:30:00.1234567Z"),
+            ("2026-11-22T08:30:00.123Z", "2026-11-22T08:30:00.123Z"),
+            ("2026-11-22T14:00:00+05:30", "2026-11-22T08:30:00Z"),
+            ("2026-11-22T14:00:00+0530", "2026-11-22T08:30:00Z"),
+            ("2026-11-22T08:30:00.123456", "2026-11-22T08:30:00.123456Z"),
+            ("2026-11-22 08:30:00.123", "2026-11-22T08:30:00.123Z"),
+            (" 2026-11-22 08:30:00 ", "2026-11-22T08:30:00Z"),
+        ] {
+            assert_eq!(moment(text).unwrap().to_string(), at, "{text}");
+        }
+        for bad in
+            ["", "soon", "0", "0001-01-01T00:00:00", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z", "08:30"]
+        {
+            assert!(moment(bad).is_none(), "{bad}");
         }
     }
 

@@ -8,10 +8,12 @@ pub mod dialog360;
 pub mod gupshup;
 mod json;
 pub mod meta;
+mod parts;
 pub mod provider;
 pub mod registry;
 pub mod signature;
 pub mod twilio;
+pub mod wati;
 
 pub use provider::{
     About, Account, Inbound, Item, Malformed, Passed, Passes, Proof, Provider, Rejection, SampleId, Secrets,

@@ -8,6 +8,7 @@ pub static PROVIDERS: &[&dyn Provider] = &[
     &crate::dialog360::Dialog360,
     &crate::gupshup::Gupshup,
     &crate::twilio::Twilio,
+    &crate::wati::Wati,
     &crate::chatbot::Chatbot,
 ];
 

@@ -15,6 +15,9 @@ pub(crate) mod person;
 mod scene;
 mod wire;
 
+pub(crate) use message::referral;
+pub(crate) use person::take_phone;
+
 use self::body::Source;
 use crate::json::body_text;
 use crate::provider::{About, Account, Item, Malformed, Passed, Passes, Provider, Rejection, Verified};
@@ -68,8 +71,13 @@ impl Provider for Meta {
     }
 
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
-        body::items(&body_text(request.body())?, Source::meta(account))
+        items(request.body(), account)
     }
+}
+
+/// What a body in Meta's own shape says; others pass such bodies on.
+pub(crate) fn items(body: &[u8], account: &Account) -> Result<Vec<Item>, Malformed> {
+    body::items(&body_text(body)?, Source::meta(account))
 }
 
 /// The first parameter of this name, decoded.
