@@ -3,6 +3,7 @@
 //! Start at [`provider`], the seam; [`signature`] holds the closed set of signing schemes; then one file
 //! per provider, all in the same order: about, wire structs, implementation, helpers, tests.
 
+pub mod aisensy;
 pub mod chatbot;
 pub mod dialog360;
 pub mod gupshup;

@@ -9,6 +9,7 @@ pub static PROVIDERS: &[&dyn Provider] = &[
     &crate::gupshup::Gupshup,
     &crate::twilio::Twilio,
     &crate::wati::Wati,
+    &crate::aisensy::AiSensy,
     &crate::chatbot::Chatbot,
 ];
 
