@@ -7,6 +7,7 @@ pub mod aisensy;
 pub mod chatbot;
 pub mod dialog360;
 pub mod gupshup;
+pub mod interakt;
 mod json;
 pub mod meta;
 mod parts;

@@ -10,6 +10,7 @@ pub static PROVIDERS: &[&dyn Provider] = &[
     &crate::twilio::Twilio,
     &crate::wati::Wati,
     &crate::aisensy::AiSensy,
+    &crate::interakt::Interakt,
     &crate::chatbot::Chatbot,
 ];
 
