@@ -154,15 +154,10 @@ impl Provider for AiSensy {
 
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
         let text = body_text(request.body())?;
-        let envelope: Envelope<'_> = match read(&text) {
-            Ok(envelope) => envelope,
-            Err(fault) if fault.path == "$" => return Err(fault),
-            Err(fault) => return Ok(vec![Item::Quarantined(fault)]),
-        };
-        if envelope.entry.is_some() {
-            return meta::items(request.body(), account);
+        match read::<Envelope<'_>>(&text) {
+            Ok(envelope) if envelope.entry.is_some() => meta::items(request.body(), account),
+            envelope => parts::one(envelope.and_then(|envelope| item(envelope, &text, account))),
         }
-        Ok(parts::one(item(envelope, &text, account)))
     }
 }
 

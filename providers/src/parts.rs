@@ -57,9 +57,12 @@ pub(crate) fn notice(
     }
 }
 
-/// The one item of a body.
-pub(crate) fn one(item: Result<Item, Malformed>) -> Vec<Item> {
-    vec![item.unwrap_or_else(Item::Quarantined)]
+/// The one item of a body. A fault of the whole is one of the body: there is nothing to take apart.
+pub(crate) fn one(item: Result<Item, Malformed>) -> Result<Vec<Item>, Malformed> {
+    match item {
+        Err(fault) if fault.path == "$" => Err(fault),
+        item => Ok(vec![item.unwrap_or_else(Item::Quarantined)]),
+    }
 }
 
 /// An item that is a fact.

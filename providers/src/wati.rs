@@ -14,7 +14,8 @@
 //! * A new contact's event names the ad and no message. With an ad it is the opening of a chat, since the
 //!   message may come without the ad; otherwise it is a contact.
 //! * The shape of `data` (media, places, orders) is not documented and is not read.
-//! * Statuses name no customer, and some events no business number: the same message's other events do.
+//! * Statuses name no customer, and some events no business number: the same message's other events do. For
+//!   the latter, the channel's `business_number` should be configured where there is but one.
 //! * A reply, a click or a run of the chatbot opens no window: what the customer sent comes by itself.
 
 use crate::json::{Text, body_text, loose, missing, read};
@@ -25,6 +26,7 @@ use crate::signature::Scheme;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use wabridge_model::Phone;
 use wabridge_model::event::{
     Business, Echo, Event, Fact, Message, MessageKind, Person, Referral, ReferralReport, Status, StatusState,
 };
@@ -133,12 +135,7 @@ impl Provider for Wati {
 
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed> {
         let text = body_text(request.body())?;
-        let body: Body<'_> = match read(&text) {
-            Ok(body) => body,
-            Err(fault) if fault.path == "$" => return Err(fault),
-            Err(fault) => return Ok(vec![Item::Quarantined(fault)]),
-        };
-        Ok(parts::one(item(&body, &text, account)))
+        parts::one(read(&text).and_then(|body| item(&body, &text, account)))
     }
 }
 
@@ -261,13 +258,18 @@ impl Body<'_> {
     }
 }
 
-/// The number by itself, or as the id that the configuration maps.
+/// The number by itself, or as the id that the configuration maps. An account may have several numbers: one
+/// that is shown and not configured is not the channel's only one, and has windows of its own.
 fn business(body: &Body<'_>, account: &Account) -> Business {
-    let shown = body.channel_phone_number.get();
+    let (shown, channel) = (body.channel_phone_number.get(), body.channel_id.get());
     let configured = |id: &&str| account.business_numbers.contains_key(*id);
-    let ids = [shown, body.channel_id.get()];
-    let id = ids.into_iter().flatten().find(configured).or(shown).or(ids[1]);
-    parts::business(account, id, shown)
+    let known = [shown, channel].into_iter().flatten().find(configured);
+    let business = parts::business(account, known.or(shown).or(channel), shown);
+    let number = shown.and_then(|digits| Phone::from_whatsapp_id(digits).ok()).filter(Phone::is_valid);
+    match (known, number) {
+        (None, Some(number)) => Business { number: Some(number), ..business },
+        _ => business,
+    }
 }
 
 type Sides<'a> = (Business, &'a Account);
