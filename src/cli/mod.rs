@@ -14,6 +14,7 @@ mod init;
 mod lead;
 mod reading;
 mod rebuild;
+mod replay;
 mod saying;
 mod serve;
 mod sign;
@@ -60,6 +61,7 @@ enum Command {
     Init(init::Init),
     Lead(lead::Lead),
     Rebuild(rebuild::Rebuild),
+    Replay(replay::Replay),
     Restore(backup::Restore),
     Sign(sign::Sign),
     Tail(tail::Tail),
@@ -100,6 +102,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Init(init) => init.run(&config, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
+        Command::Replay(replay) => replay.run(&load(&config)?, out),
         Command::Restore(restore) => restore.run(out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
         Command::Tail(tail) => tail.run(&load(&config)?, out),

@@ -6,4 +6,5 @@ pub mod normalise;
 pub mod projector;
 pub mod reading;
 pub mod receive;
+pub mod replay;
 pub mod wishes;

@@ -3,6 +3,7 @@
 
 use super::{AccountNumbers, Prepared, Request, StoreError, Stored};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a request stays parked.
@@ -26,7 +27,8 @@ pub struct Parked {
 }
 
 /// Which stored requests to read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Selection {
     /// Those with something quarantined.
     Quarantined,
@@ -37,12 +39,13 @@ pub enum Selection {
 }
 
 /// What a replay changed, or would change.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Changes {
     /// Requests read again.
     pub requests: u64,
-    /// Items by what they were and what they are; an item that was not there before was `new`.
-    pub items: BTreeMap<(String, String), u64>,
+    /// Items by what they were and are: `quarantined to applied`. An item that was not there before was
+    /// `new`, one of a request that still cannot be split `unread`.
+    pub items: BTreeMap<String, u64>,
     /// The clusters whose people changed.
     pub clusters: BTreeSet<i64>,
 }

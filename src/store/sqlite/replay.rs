@@ -148,7 +148,7 @@ fn again(
 }
 
 fn note(changes: &mut Changes, was: &str, is: &str) -> Result<(), StoreError> {
-    *changes.items.entry((was.to_owned(), is.to_owned())).or_default() += 1;
+    *changes.items.entry(format!("{was} to {is}")).or_default() += 1;
     Ok(())
 }
 
