@@ -55,5 +55,18 @@ SELECT 'Asia/Kolkata', CASE WHEN EXISTS (SELECT 1 FROM clusters) THEN 0 ELSE 922
 -- Moves with projected_through. Where it stays behind, an older version wrote to this store meanwhile.
 INSERT INTO meta SELECT 'counted_through', value FROM meta WHERE name = 'projected_through';
 
+-- The words of people's names, in small letters, for look-up by their beginnings. Derived from `clusters`;
+-- filled by the first start after the migration (`search_filled`), since SQL folds no letters but a to z.
+CREATE TABLE search (
+    kind    TEXT    NOT NULL,
+    value   TEXT    NOT NULL,
+    cluster INTEGER NOT NULL,
+    PRIMARY KEY (kind, value, cluster)
+) WITHOUT ROWID;
+
+CREATE INDEX search_by_cluster ON search (cluster);
+
+INSERT INTO meta VALUES ('search_filled', 0);
+
 -- An older version would not know what some of the new events mean.
 UPDATE meta SET value = 2 WHERE name IN ('schema_version', 'min_reader_version');

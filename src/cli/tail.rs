@@ -89,7 +89,7 @@ enum Line {
         #[serde(skip_serializing_if = "Option::is_none")]
         path: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        event: Option<Shown>,
+        event: Option<Box<Shown>>,
         #[serde(skip)]
         fate: String,
     },
@@ -152,14 +152,14 @@ fn items(entry: &Entry) -> impl Iterator<Item = Line> {
         let EntryItem { ordinal, result, reason, path, evidence } = item;
         let event = evidence.as_ref().map(|evidence| {
             let event = evidence.merged();
-            Shown {
+            Box::new(Shown {
                 what: what(&event),
                 at: evidence.effective_at(),
                 person: masked(&event.person),
                 business_number: event.business.number.as_ref().map(|number| number.e164().to_owned()),
                 event_id: evidence.key().event_id().to_string(),
                 trace_id: evidence.key().trace_id().to_string(),
-            }
+            })
         });
         Line::Item {
             request: entry.id,

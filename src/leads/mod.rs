@@ -6,6 +6,7 @@ pub mod find;
 pub mod page;
 pub mod project;
 pub mod rollup;
+pub mod search;
 pub mod timeline;
 pub mod touch;
 pub mod verdict;

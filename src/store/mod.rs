@@ -156,6 +156,12 @@ pub trait Leads: Send + Sync {
     /// When the store cannot be read.
     fn evidence(&self, cluster: i64) -> Result<Vec<Evidence>, StoreError>;
 
+    /// The clusters, down from `from`, in which every one of these words begins a word of a name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn clusters_called(&self, words: &[String], from: i64, limit: usize) -> Result<Vec<i64>, StoreError>;
+
     /// Touches from `since` until before `until`, after the cursor, oldest first.
     ///
     /// # Errors

@@ -681,7 +681,7 @@ async fn a_question_that_cannot_be_answered_names_the_parameter_and_repeats_noth
 async fn an_unknown_path_is_404_and_another_method_405() {
     let desk = Desk::open().await;
     for path in
-        ["/v1", "/v1/", "/v1/windows", "/v1/leads", "/v1/leads/1/2/3", "/v1/leads/x/export", "/v1/jobs"]
+        ["/v1", "/v1/", "/v1/windows", "/v1/lead", "/v1/leads/1/2/3", "/v1/leads/x/context", "/v1/jobs"]
     {
         let answered = desk.get(path).await;
         answered.problem(404);
@@ -787,7 +787,9 @@ async fn every_route_and_every_schema_is_described() {
     }
     let routes = [
         "get /v1/attribution",
+        "get /v1/leads",
         "get /v1/leads/{LEAD}",
+        "get /v1/leads/{LEAD}/export",
         "get /v1/leads/{LEAD}/timeline",
         "get /v1/openapi.json",
         "get /v1/touches",

@@ -29,6 +29,7 @@ mod read_commands;
 mod release;
 mod reload;
 mod restart;
+mod search;
 mod serve;
 mod sign;
 mod supply;

@@ -13,6 +13,7 @@ pub mod rebuild;
 mod replay;
 mod rollups;
 mod rows;
+mod search;
 mod settle;
 mod sql;
 mod tokens;
@@ -282,6 +283,7 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
             .run(&mut connection)
             .map_err(|error| StoreError::with(StoreErrorKind::Other, "migrate the store", error))?;
         rollups::notice_older_writers(&connection)?;
+        search::fill(&mut connection)?;
     }
     Ok(connection)
 }

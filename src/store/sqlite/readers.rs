@@ -279,6 +279,10 @@ impl Leads for SqliteStore {
         })
     }
 
+    fn clusters_called(&self, words: &[String], from: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
+        self.readers.read(|connection| super::search::clusters_called(connection, words, from, limit))
+    }
+
     fn touches(&self, range: TouchRange, limit: usize) -> Result<Vec<TouchRow>, StoreError> {
         const FIND: &str = "SELECT lead_id, phone, touch FROM touches
              WHERE occurred_at >= ?1 AND occurred_at < ?2 AND (occurred_at, id) > (?3, ?4)

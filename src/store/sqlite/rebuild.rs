@@ -111,8 +111,8 @@ fn refold(connection: &mut Connection) -> Result<Rebuilt, StoreError> {
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
     transaction
         .execute_batch(
-            "DELETE FROM touches; DELETE FROM handles; DELETE FROM aliases; DELETE FROM names; DELETE FROM clusters;
-             DELETE FROM counters WHERE name = 'promises.broken';
+            "DELETE FROM touches; DELETE FROM handles; DELETE FROM search; DELETE FROM aliases;
+             DELETE FROM names; DELETE FROM clusters; DELETE FROM counters WHERE name = 'promises.broken';
              UPDATE events SET cluster = NULL WHERE cluster IS NOT NULL;",
         )
         .map_err(failed(doing))?;

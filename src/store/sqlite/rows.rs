@@ -3,6 +3,7 @@
 use super::rollups;
 use super::sql::{self, blob_of, failed, instant, millis};
 use crate::leads::rollup::counted;
+use crate::leads::search::words;
 use crate::store::{EventRow, Rows, StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -69,6 +70,18 @@ impl SqliteRows<'_> {
         Ok(())
     }
 
+    /// The words of everybody's names, for look-up.
+    pub(super) fn save_words(&self, cluster: i64, leads: &[Lead]) -> Result<(), StoreError> {
+        const ADD: &str = "INSERT OR IGNORE INTO search (kind, value, cluster) VALUES ('name', ?, ?)";
+        self.run("forget names", "DELETE FROM search WHERE cluster = ?", [cluster])?;
+        for name in leads.iter().filter_map(|lead| lead.name.as_ref()) {
+            for word in words(&name.value) {
+                self.run("save a name", ADD, params![word, cluster])?;
+            }
+        }
+        Ok(())
+    }
+
     fn save_touches(&self, cluster: i64, leads: &[Lead]) -> Result<(), StoreError> {
         const ADD: &str =
             "INSERT INTO touches (occurred_at, id, cluster, lead_id, phone, touch) VALUES (?, ?, ?, ?, ?, ?)";
@@ -121,6 +134,11 @@ fn broken_promises(cluster: &Cluster) -> i64 {
 /// What of a lead other tables repeat.
 fn repeated(leads: &[Lead]) -> impl Iterator<Item = (&Vec<Name>, &Vec<wabridge_model::attribution::Touch>)> {
     leads.iter().map(|lead| (&lead.names, &lead.attribution.touches))
+}
+
+/// What people are called.
+fn called(leads: &[Lead]) -> impl Iterator<Item = Option<&str>> {
+    leads.iter().map(|lead| lead.name.as_ref().map(|name| name.value.as_str()))
 }
 
 impl Rows for SqliteRows<'_> {
@@ -202,6 +220,9 @@ impl Rows for SqliteRows<'_> {
             self.draw_ids(&after.leads)?;
             self.save_handles(cluster, &after.leads)?;
         }
+        if !called(&before.leads).eq(called(&after.leads)) {
+            self.save_words(cluster, &after.leads)?;
+        }
         if !repeated(&before.leads).eq(repeated(&after.leads)) {
             self.save_touches(cluster, &after.leads)?;
         }
@@ -229,6 +250,7 @@ impl Rows for SqliteRows<'_> {
         let broken = broken_promises(&self.state(gone)?);
         self.count_promises(-broken)?;
         self.run("join clusters", "DELETE FROM touches WHERE cluster = ?", [gone])?;
+        self.run("join clusters", "DELETE FROM search WHERE cluster = ?", [gone])?;
         self.run("join clusters", "DELETE FROM clusters WHERE id = ?", [gone]).map(drop)
     }
 

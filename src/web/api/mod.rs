@@ -12,6 +12,7 @@ mod leads;
 mod openapi;
 mod parameters;
 pub mod problem;
+mod search;
 pub mod token;
 mod touches;
 mod window;
@@ -55,6 +56,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(
             only("/window").route(web::get().to(window::one_lead)).route(web::post().to(window::many_leads)),
         )
+        .service(only("/leads").route(web::get().to(search::search)))
         .service(only("/leads/{LEAD}").route(web::get().to(leads::lead)))
         .service(only("/leads/{LEAD}/timeline").route(web::get().to(leads::timeline)))
         .service(only("/leads/{LEAD}/export").route(web::get().to(export::export)))

@@ -15,6 +15,7 @@ use utoipa::{Modify, OpenApi};
     paths(
         super::window::one_lead,
         super::window::many_leads,
+        super::search::search,
         super::leads::lead,
         super::leads::timeline,
         super::export::export,

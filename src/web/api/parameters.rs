@@ -67,15 +67,21 @@ impl Parameters {
 
     /// `limit` and `cursor`.
     pub(super) fn paging(&self) -> Result<Paging, Problem> {
-        let limit = self.get("limit").map(|text| {
-            let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-            limit.ok_or_else(|| Problem::parameter("limit", format!("write a number from 1 to {MAX_LIMIT}")))
-        });
-        let cursor = self.get("cursor").map(|text| {
-            let wrong = || Problem::parameter("cursor", "write `next` of the page before, or leave it out");
-            Cursor::decode(text).ok_or_else(wrong)
-        });
-        Ok(Paging { limit: limit.transpose()?.unwrap_or(DEFAULT_LIMIT), after: cursor.transpose()? })
+        Ok(Paging { limit: self.limit()?, after: self.cursor(Cursor::decode)? })
+    }
+
+    /// `limit`.
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        let Some(text) = self.get("limit") else { return Ok(DEFAULT_LIMIT) };
+        let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        limit.ok_or_else(|| Problem::parameter("limit", format!("write a number from 1 to {MAX_LIMIT}")))
+    }
+
+    /// `cursor`, as its list reads it.
+    pub(super) fn cursor<T>(&self, decode: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        let Some(text) = self.get("cursor") else { return Ok(None) };
+        let wrong = || Problem::parameter("cursor", "write `next` of the page before, or leave it out");
+        decode(text).map(Some).ok_or_else(wrong)
     }
 }
 
