@@ -49,9 +49,7 @@ impl Explain {
             story.events(&events)?;
             return Ok(Exit::Success);
         }
-        let unread = api.store.unread_with(text, MOST).map_err(wrong)?;
-        if !text.is_empty() && !unread.is_empty() {
-            story.unread(&unread)?;
+        if !text.is_empty() && story.unread(text)? {
             return Ok(Exit::Success);
         }
         let known = match Reference::parse(text, config.region.default_country) {
@@ -228,9 +226,19 @@ impl<W: Write> Story<'_, W> {
         Ok(())
     }
 
-    /// Requests with the text in them that are not read, or cannot be.
-    fn unread(&mut self, requests: &[i64]) -> Result<(), Failure> {
-        for id in requests {
+    /// Requests with the text in them that are not read, or cannot be. Says whether there are any.
+    fn unread(&mut self, text: &str) -> Result<bool, Failure> {
+        let store = &self.api.store;
+        let requests = store.unread_with(text, MOST).map_err(|error| self.wrong(error))?;
+        let parked = store.parked_with(text, MOST).map_err(|error| self.wrong(error))?;
+        for (at, channel) in &parked {
+            let at = self.time(*at);
+            self.say(&format!(
+                "A request of channel '{channel}', received at {at}, holds it and is parked: its path token was right and its \
+                 signature was wrong. Once the channel's secret is right, `wabridge replay --parked` takes it in."
+            ))?;
+        }
+        for id in &requests {
             let Some(entry) = self.api.store.entry(*id).map_err(|error| self.wrong(error))? else { continue };
             let Entry { received_at, channel, proof: proven, settled, items, .. } = &entry;
             let at = self.time(*received_at);
@@ -250,7 +258,7 @@ impl<W: Write> Story<'_, W> {
                 ))?;
             }
         }
-        Ok(())
+        Ok(!requests.is_empty() || !parked.is_empty())
     }
 
     fn lead(&mut self, cluster: i64, id: LeadId, lead: &Lead) -> Result<(), Failure> {

@@ -102,6 +102,16 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// As above.
     fn unread_with(&self, text: &str, limit: usize) -> Result<Vec<i64>, StoreError>;
+    /// Parked requests with a text in their bodies: when they were received, and the channel.
+    ///
+    /// # Errors
+    /// As above.
+    fn parked_with(&self, text: &str, limit: usize) -> Result<Vec<(Timestamp, String)>, StoreError>;
+    /// The newest parked request of a channel; 0 where there is none.
+    ///
+    /// # Errors
+    /// As above.
+    fn newest_parked(&self, channel: &str) -> Result<i64, StoreError>;
     /// The rows of a cluster's events.
     ///
     /// # Errors

@@ -92,6 +92,17 @@ async fn a_number_of_several_is_a_list_and_a_long_list_comes_in_pages_without_ga
     let newest_first = (0..25).rev().map(|n| format!("Asha {n:02}"));
     let expected: Vec<String> = ["Zoya".to_owned()].into_iter().chain(newest_first).collect();
     assert_eq!(all, expected, "the username first, then the names, each once");
+    // Two people had and gave up a number within one second: nothing says who had it last.
+    let told = [
+        Told::text("a", -50).by(B).named("One"),
+        Told::gives_up("b", -50, B).by("919876543298"),
+        Told::text("c", -50).by(B).named("Another"),
+        Told::gives_up("d", -50, B).by("919876543299"),
+    ];
+    desk.tell(told).await;
+    let mut both = found(&desk, "98765 43211").await;
+    both.sort();
+    assert_eq!(both, ["Another", "One"]);
 }
 
 #[actix_web::test]

@@ -243,3 +243,58 @@ fn explain_tells_of_what_was_quarantined_too() {
     told(&place.run(&["explain", "wamid.good"]), &[&format!("with our number {}", BUSINESS.1)]);
     assert_eq!(process.stop(), Some(0));
 }
+
+/// Twilio's channel, of which the provider knows another secret than the daemon.
+const TWILIO: &str = r#"
+[server]
+listen = "127.0.0.1:0"
+admin_listen = "127.0.0.1:0"
+public_url = "https://hooks.example.in"
+[store]
+url = "sqlite:{folder}/wabridge.db"
+[[channel]]
+name = "main"
+provider = "twilio"
+auth_tokens = ["file:{folder}/secret"]
+path_token = "file:{folder}/token"
+"#;
+
+#[test]
+fn connect_and_explain_tell_of_a_request_with_the_right_url_and_a_wrong_signature() {
+    let place = Place::new(TWILIO);
+    place.write("secret", "not what Twilio knows", 0o600);
+    place.write("token", "the-token-in-the-path", 0o600);
+    let mut process = Process::launch(&place, "");
+    let addresses = process.ready();
+    let (mut child, mut out, mut said) = connecting(&place, &[]);
+    assert!(said.contains("https://hooks.example.in/hooks/main/the-token-in-the-path"), "{said}");
+    let body = "AccountSid=AC1&MessageSid=SM77&SmsStatus=received&Body=Hi&From=whatsapp%3A%2B919876543210";
+    let head = "POST /hooks/main/the-token-in-the-path HTTP/1.1\r\nHost: x\r\n\
+                X-Twilio-Signature: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n";
+    let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    assert_eq!(Client::connect(addresses.hooks).unwrap().send(request.as_bytes()).unwrap().0, 200);
+    out.read_to_string(&mut said).unwrap();
+    let mut wrong = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut wrong).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(78), "{said}{wrong}");
+    let file = format!("file:{}", place.path("secret").display());
+    assert!(wrong.contains("wrong signature") && wrong.contains(&file), "{wrong}");
+    told(
+        &place.run(&["explain", "SM77"]),
+        &["is parked: its path token was right", "wabridge replay --parked"],
+    );
+    assert_eq!(process.stop(), Some(0));
+}
+
+#[test]
+fn every_command_says_what_it_does_and_how_it_ends() {
+    let place = Place::new("");
+    for command in ["backup", "restore", "init", "connect", "tail", "explain", "export"] {
+        let help = place.run(&[command, "--help"]);
+        assert_eq!(help.code, 0, "{help:?}");
+        assert!(help.out.contains(&format!("Usage: wabridge {command}")), "{help:?}");
+        assert!(help.out.contains("xits ") || help.out.contains("Ends with"), "{help:?}");
+        assert_eq!(place.run(&[command, "--no-such-option"]).code, 64, "{command}");
+    }
+}

@@ -65,11 +65,9 @@ impl Backup {
         part.keep(&file)?;
         writeln!(out, "{} is written.", self.file.display())?;
         show(&manifest, out)?;
-        writeln!(
-            out,
-            "Try it: wabridge restore '{}' --to /tmp/try.db --identity KEY-FILE",
-            self.file.display()
-        )?;
+        let key =
+            if self.passphrase_file.is_some() { "--passphrase-file FILE" } else { "--identity KEY-FILE" };
+        writeln!(out, "Try it: wabridge restore '{}' --to NEW-PATH {key}", self.file.display())?;
         Ok(Exit::Success)
     }
 

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Say what to enter at a channel's provider, then wait for its first request
 ///
 /// Shows the tokens that belong into the provider's screen. Exits 0 when a request arrived and could be read, 65 when
-/// it was quarantined, 69 when none came in time.
+/// it was quarantined, 69 when none came in time, 78 when one came to the right URL with a wrong signature.
 #[derive(Debug, clap::Args)]
 pub(super) struct Connect {
     /// The channel's name in the configuration
@@ -49,6 +49,7 @@ impl Connect {
         }
         let api = open(config)?;
         let wrong = |error| failed(&config.store.path, error);
+        let parked = api.store.newest_parked(&channel.name).map_err(wrong)?;
         let mut wait =
             Wait { channel: &channel.name, after: api.store.newest_request().map_err(wrong)?, seen: None };
         writeln!(out, "\nWaiting for the first request, {} s at most (Ctrl-C ends it) ...", self.timeout)?;
@@ -57,6 +58,9 @@ impl Connect {
         loop {
             if let Some(entry) = wait.step(api.store.as_ref()).map_err(wrong)? {
                 return verdict(&entry, config, out);
+            }
+            if api.store.newest_parked(&channel.name).map_err(wrong)? > parked {
+                return Err(wrong_secret(channel));
             }
             if api.clock.elapsed().saturating_sub(started) >= patience {
                 return Err(nothing(&wait));
@@ -86,6 +90,18 @@ impl Wait<'_> {
         let Some(id) = self.seen else { return Ok(None) };
         Ok(journal.entry(id)?.filter(|entry| entry.settled))
     }
+}
+
+/// The right URL and a wrong signature: the secret is not the provider's.
+fn wrong_secret(channel: &Channel) -> Failure {
+    let places: Vec<String> = channel.signing.iter().map(ToString::to_string).collect();
+    let places = places.join(", ");
+    let text = format!(
+        "a request came to the right URL with a wrong signature, and is parked: the secret in {places} is not the \
+         provider's (or a proxy changes the URL or the body). Put the right one there, restart the daemon, and run \
+         `wabridge replay --parked`"
+    );
+    Failure::new(Exit::Config, text)
 }
 
 fn nothing(wait: &Wait<'_>) -> Failure {

@@ -4,6 +4,7 @@ use super::sql::{blob_of, event_row, events_of, failed, from_json, instant, pars
 use super::{SqliteStore, proof_of};
 use crate::store::journal::{Delivery, Entry, EntryItem, Journal, is_traced};
 use crate::store::{EventRow, StoreError};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use wabridge_model::id::{EventId, EventKey};
 
@@ -170,6 +171,23 @@ impl Journal for SqliteStore {
              AND instr(body, CAST(?1 AS BLOB)) > 0 ORDER BY id LIMIT ?2";
         self.readers
             .read(|connection| all(connection, "find requests", FIND, params![text, limit], |row| row.get(0)))
+    }
+
+    fn parked_with(&self, text: &str, limit: usize) -> Result<Vec<(Timestamp, String)>, StoreError> {
+        const FIND: &str = "SELECT received_at, channel FROM parked
+             WHERE instr(body, CAST(?1 AS BLOB)) > 0 ORDER BY id LIMIT ?2";
+        self.readers.read(|connection| {
+            let parked = |row: &rusqlite::Row<'_>| Ok((instant(row.get(0)?), row.get(1)?));
+            all(connection, "find parked requests", FIND, params![text, limit], parked)
+        })
+    }
+
+    fn newest_parked(&self, channel: &str) -> Result<i64, StoreError> {
+        const FIND: &str = "SELECT coalesce(max(id), 0) FROM parked WHERE channel = ?";
+        self.readers.read(|connection| {
+            let newest = one(connection, "find parked requests", FIND, [channel], |row| row.get(0))?;
+            Ok(newest.unwrap_or(0))
+        })
     }
 
     fn events_of(&self, cluster: i64) -> Result<Vec<EventRow>, StoreError> {
