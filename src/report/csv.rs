@@ -7,6 +7,7 @@
 //!
 //! <https://www.rfc-editor.org/rfc/rfc4180>, <https://owasp.org/www-community/attacks/CSV_Injection>
 
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// The media type.
@@ -36,6 +37,12 @@ impl Csv {
         self.0.push_str("\r\n");
     }
 
+    /// Adds a row of an object's values, in the order of the columns; a list is its values with blanks between.
+    pub fn object(&mut self, columns: &[&str], object: &Value) {
+        let cells: Vec<Option<String>> = columns.iter().map(|column| text(&object[*column])).collect();
+        self.row(cells.iter().map(Option::as_deref));
+    }
+
     fn cell(&mut self, text: &str) {
         let safe = safe(text);
         // A semicolon separates cells where a comma is the decimal sign.
@@ -52,6 +59,15 @@ impl Csv {
     #[must_use]
     pub fn finish(self) -> String {
         self.0
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(values) => Some(values.iter().filter_map(text).collect::<Vec<_>>().join(" ")),
+        other => Some(other.to_string()),
     }
 }
 

@@ -95,8 +95,8 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Newer => "the database was written by a newer wabridge; run that version",
             StoreErrorKind::OldLibrary => "SQLite is older than 3.51.3 and may corrupt the database",
             StoreErrorKind::Counting => {
-                "attribution is being counted anew, or its days are not in the configured time zone yet; \
-                 let the daemon run and try again"
+                "attribution is being counted anew, or its days are of another time zone than the \
+                 configuration's: start the daemon again after a change, and ask again in a minute"
             }
             StoreErrorKind::Held => "another process holds the store; stop the daemon first",
             StoreErrorKind::Corrupt => "a stored value cannot be read back",

@@ -525,7 +525,7 @@ By the last touch since 2026-11-01 until before 2026-12-01; days are those of As
     place.write("wabridge.toml", &config, 0o600);
     let ended = place.run(&["attribution"]);
     assert_eq!(ended.code, 75, "{ended:?}");
-    assert!(ended.err.contains("let the daemon run"), "{ended:?}");
+    assert!(ended.err.contains("start the daemon again"), "{ended:?}");
 }
 
 /// The text of a file in a zip.
@@ -584,7 +584,7 @@ async fn no_cell_is_a_formula_and_an_id_is_a_text_with_every_digit() {
 }
 
 #[test]
-fn a_running_daemon_reads_codes_counts_them_and_counts_anew_what_an_older_version_left() {
+fn a_running_daemon_reads_codes_and_counts_them_and_counts_anew_after_an_upgrade() {
     let links = "[[link]]\ncode = \"IGBIO\"\nutm_source = \"instagram\"\n";
     let place = Place::new(&format!("{META}{links}"));
     let mut process = Process::launch(&place, "");
@@ -614,16 +614,13 @@ fn a_running_daemon_reads_codes_counts_them_and_counts_anew_what_an_older_versio
     assert_eq!(states, [json!(["code_in_text", 1]), json!(["none", 1])], "beside the daemon");
     process.stop();
 
-    // As a version leaves the store that knows of no counts: it projects on, and they stay behind.
+    // As an upgrade leaves the store.
     let path = place.path("wabridge.db");
     let before = kept(&path);
     let connection = Connection::open(&path).unwrap();
-    connection
-        .execute_batch(
-            "DELETE FROM rollups; UPDATE meta SET value = value - 1 WHERE name = 'counted_through'",
-        )
-        .unwrap();
+    connection.execute_batch("DELETE FROM rollups; UPDATE rollup_state SET through = 0").unwrap();
     drop(connection);
+    assert_eq!(audit(), (75, None), "no number before all is counted");
     let mut process = Process::launch(&place, "");
     process.ready();
     crate::support::process::until("all is counted", || (audit().0 == 0).then_some(()));

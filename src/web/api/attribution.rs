@@ -1,5 +1,6 @@
 //! `/v1/attribution`: how many conversations and leads each ad brought, and what is not known of the rest.
 
+use super::accept;
 use super::answer::asked;
 use super::parameters::Rounding;
 use super::problem::{Document, Problem};
@@ -8,7 +9,7 @@ use crate::leads::attribution::Attribution;
 use crate::leads::rollup::Model;
 use crate::report::csv;
 use crate::store::{By, DateOf, Question};
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use actix_web::{HttpRequest, HttpResponse};
 
 /// The audit of attribution
@@ -52,25 +53,9 @@ pub(super) async fn attribution(request: HttpRequest) -> Result<HttpResponse, Pr
     .await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
-    if prefers_csv(&request) {
+    if accept::csv(&request) {
+        response.insert_header((CONTENT_DISPOSITION, "attachment; filename=\"attribution.csv\""));
         return Ok(response.content_type(csv::TYPE).body(answer.csv()));
     }
     Ok(response.json(answer))
-}
-
-/// Whether the caller names CSV, and does not weigh JSON higher.
-fn prefers_csv(request: &HttpRequest) -> bool {
-    let values = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
-    let accept = values.collect::<Vec<_>>().join(",");
-    let weight = |wanted: &str| {
-        let weights = accept.split(',').filter_map(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
-            let weight = parts.find_map(|part| part.strip_prefix("q="));
-            named.then(|| weight.map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0)))
-        });
-        weights.fold(0.0, f32::max)
-    };
-    let csv = weight("text/csv");
-    csv > 0.0 && csv >= weight("application/json")
 }

@@ -4,9 +4,9 @@
 //! the way out, and never repeats what it was given. Reads block, so they run on their own threads; the
 //! token is read from the store each time, so that a revocation holds at once.
 
+mod accept;
 mod answer;
 mod attribution;
-pub(crate) mod csv;
 mod export;
 mod leads;
 mod openapi;

@@ -1,12 +1,13 @@
 //! `/v1/touches`: every arrival from an ad or a post.
 
 use super::Api;
+use super::accept;
 use super::answer::{self, Question, ask};
-use super::csv::{self, Csv};
 use super::problem::{Document, Problem};
 use super::token::Scope;
 use crate::leads::page::{Cursor, MAX_LIMIT, Page};
 use crate::leads::touch::TouchView;
+use crate::report::csv::{self, Csv};
 use crate::store::{StoreError, TouchRange, TouchRow};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use actix_web::web::{self, Bytes};
@@ -37,6 +38,7 @@ const COLUMNS: &[&str] = &[
     "occurred_at",
     "occurred_at_local",
     "received_at",
+    "code",
 ];
 
 /// Every touch, oldest first
@@ -60,7 +62,7 @@ const COLUMNS: &[&str] = &[
     security(("token" = ["attribution:read"])),
 )]
 pub(super) async fn touches(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    if csv::is_asked(&request) {
+    if accept::csv(&request) {
         return table(request).await;
     }
     ask(request, Scope::AttributionRead, KNOWN, |question| {
