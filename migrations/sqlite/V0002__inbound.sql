@@ -52,9 +52,6 @@ CREATE TABLE rollup_state (
 INSERT INTO rollup_state
 SELECT 'Asia/Kolkata', CASE WHEN EXISTS (SELECT 1 FROM clusters) THEN 0 ELSE 9223372036854775807 END;
 
--- Moves with projected_through. Where it stays behind, an older version wrote to this store meanwhile.
-INSERT INTO meta SELECT 'counted_through', value FROM meta WHERE name = 'projected_through';
-
 -- The words of people's names, in small letters, for look-up by their beginnings. Derived from `clusters`;
 -- filled by the first start after the migration (`search_filled`), since SQL folds no letters but a to z.
 CREATE TABLE search (

@@ -49,6 +49,7 @@ impl Reloader {
         let next = Config {
             server: crate::config::Server { public_url: read.server.public_url, ..running.server.clone() },
             channels: read.channels,
+            links: read.links,
             alerts: read.alerts,
             ..running.clone()
         };

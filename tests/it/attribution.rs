@@ -6,7 +6,7 @@ use crate::projection::histories::{history, shuffle};
 use crate::projection::{open, project};
 use crate::support::client::{Client, META, Signer, meta_body, text};
 use crate::support::desk::{self, Desk, Told};
-use crate::support::process::{Process, until_projected};
+use crate::support::process::{Process, until, until_projected};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -612,6 +612,19 @@ fn a_running_daemon_reads_codes_and_counts_them_and_counts_anew_after_an_upgrade
     assert_eq!(code, 0);
     let states: Vec<_> = told(&answer).iter().map(|row| json!([row[1], row[3]])).collect();
     assert_eq!(states, [json!(["code_in_text", 1]), json!(["none", 1])], "beside the daemon");
+
+    // Another link, while it runs: what came before stays what it was read as.
+    let config = std::fs::read_to_string(place.path("wabridge.toml")).unwrap();
+    place.write("wabridge.toml", &format!("{config}[[link]]\ncode = \"IGBIOS\"\n"), 0o600);
+    let hang_up = format!("kill -HUP {}", process.id());
+    assert!(std::process::Command::new("sh").args(["-c", &hang_up]).status().unwrap().success());
+    until("the link is in force", || process.said().contains("the configuration is in force").then_some(()));
+    post("wamid.3", "447700900103", "Hello, IGBIOS");
+    until_projected(addresses.admin);
+    let (_, answer) = audit();
+    let answer = answer.unwrap();
+    let states: Vec<_> = told(&answer).iter().map(|row| json!([row[1], row[3]])).collect();
+    assert_eq!(states, [json!(["code_in_text", 2]), json!(["none", 1])]);
     process.stop();
 
     // As an upgrade leaves the store.
@@ -623,7 +636,7 @@ fn a_running_daemon_reads_codes_and_counts_them_and_counts_anew_after_an_upgrade
     assert_eq!(audit(), (75, None), "no number before all is counted");
     let mut process = Process::launch(&place, "");
     process.ready();
-    crate::support::process::until("all is counted", || (audit().0 == 0).then_some(()));
+    until("all is counted", || (audit().0 == 0).then_some(()));
     assert_eq!(audit().1.unwrap(), answer);
     process.stop();
     assert_eq!(kept(&path), before);

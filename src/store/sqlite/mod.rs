@@ -282,7 +282,6 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
         embedded::migrations::runner()
             .run(&mut connection)
             .map_err(|error| StoreError::with(StoreErrorKind::Other, "migrate the store", error))?;
-        rollups::notice_older_writers(&connection)?;
         search::fill(&mut connection)?;
     }
     Ok(connection)

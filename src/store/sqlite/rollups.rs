@@ -134,22 +134,6 @@ pub(super) fn begin_rebuild(connection: &Connection) -> Result<(), StoreError> {
     begin(connection, &Progress::read(connection)?.zone, ALL)
 }
 
-/// Sees whether the store was written by a version that counts nothing, and has it counted anew then.
-pub(super) fn notice_older_writers(connection: &Connection) -> Result<(), StoreError> {
-    const BEHIND: &str =
-        "SELECT count(DISTINCT value) FROM meta WHERE name IN ('projected_through', 'counted_through')";
-    const CAUGHT_UP: &str =
-        "UPDATE meta SET value = (SELECT value FROM meta WHERE name = 'projected_through')
-                             WHERE name = 'counted_through'";
-    let doing = "see whether attribution is counted";
-    let values: i64 = connection.query_row(BEHIND, [], |row| row.get(0)).map_err(failed(doing))?;
-    if values > 1 {
-        begin(connection, &Progress::read(connection)?.zone, 0)?;
-        connection.execute(CAUGHT_UP, []).map_err(failed(doing))?;
-    }
-    Ok(())
-}
-
 /// Counts more clusters, for as long as a slice takes. Says whether all are counted.
 pub(super) fn count_slice(connection: &mut Connection) -> Result<bool, StoreError> {
     const NEXT: &str = "SELECT id FROM clusters WHERE id > ? ORDER BY id LIMIT 1";

@@ -294,8 +294,7 @@ fn clear(transaction: &Transaction<'_>, request: i64) -> Result<(), StoreError> 
 
 /// Never backwards: a suspect is settled after requests that came later.
 fn advance(transaction: &Transaction<'_>, through: i64) -> Result<(), StoreError> {
-    const SET: &str =
-        "UPDATE meta SET value = max(value, ?) WHERE name IN ('projected_through', 'counted_through')";
+    const SET: &str = "UPDATE meta SET value = max(value, ?) WHERE name = 'projected_through'";
     let mut set = transaction.prepare_cached(SET).map_err(failed("settle requests"))?;
     set.execute([through]).map_err(failed("settle requests")).map(drop)
 }
