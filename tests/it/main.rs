@@ -28,6 +28,7 @@ mod queue;
 mod read_commands;
 mod release;
 mod reload;
+mod replay;
 mod restart;
 mod search;
 mod serve;
