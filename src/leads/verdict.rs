@@ -253,6 +253,7 @@ fn reason_names() -> Object {
             "catching_up",
             "never_wrote",
             "provider_refused",
+            "opted_out",
             "consent_withdrawn",
             "clock_unsure",
         ],
