@@ -134,8 +134,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "3: unknown provider 'mata' in [[channel]] 'main'; did you mean 'meta'?",
     ),
     (
-        "[[channel]]\nname = \"main\"\nprovider = \"whapi\"",
-        "3: unknown provider 'whapi' in [[channel]] 'main'; this version knows meta",
+        "[[channel]]\nname = \"main\"\nprovider = \"infobip\"",
+        "3: unknown provider 'infobip' in [[channel]] 'main'; this version knows meta",
     ),
     (
         "[[channel]]\nname = \"Main\"\nprovider = \"meta\"\napp_secrets = [\"env:A\"]",
