@@ -13,7 +13,8 @@
 //! * A tap on a quick reply is told as `message_api_clicked` and comes as a message, too: only the message
 //!   opens a window. A click on a link never does.
 //! * An ad is documented nowhere and was seen once as `data.message.referral`: read if it is there.
-//! * Whether a flow's answer has the id of its own or of the message that asked is not known.
+//! * Whether a flow's answer has the id of its own or of the message that asked is not known. With the type
+//!   of the business's message, its time is that of the notification.
 
 use crate::json::{Text, body_text, loose, missing, read};
 use crate::meta;
@@ -185,16 +186,18 @@ impl Notification<'_> {
         let is_flow = kind == "message_api_flow_response";
         let by_customer =
             message.chat_message_type.get().is_none_or(|by| by.eq_ignore_ascii_case("CustomerMessage"));
-        // A flow's answer is the customer's whatever message it is told with.
-        if !by_customer && !is_flow {
-            return Err(invalid("data.message.chat_message_type"));
-        }
+        // A flow's answer is the customer's. Told with the message that asked, it has not that one's time.
+        let at = match (by_customer, is_flow) {
+            (true, _) => self.time(&message.received_at_utc, "data.message.received_at_utc")?,
+            (false, true) => self.time(&Text::default(), "timestamp")?,
+            (false, false) => return Err(invalid("data.message.chat_message_type")),
+        };
         let id = message.id.required("data.message.id")?;
         let content = message.content();
         let kind = if is_flow { MessageKind::Interactive } else { message.kind(&content) };
         Ok(parts::event(Event {
             key: EventKey::new("interakt", &[business_key(&self.business, self.account), id]),
-            occurred_at: Some(self.time(&message.received_at_utc, "data.message.received_at_utc")?),
+            occurred_at: Some(at),
             person: self.customer()?,
             fact: Fact::Message(Message {
                 text: readable(&content),
