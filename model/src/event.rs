@@ -415,10 +415,11 @@ impl Status {
         self.codes.iter().any(|code| matches!(code, 131_047 | 63_016 | 470))
     }
 
-    /// Whether the provider refused because the person stopped marketing: Meta 131050.
+    /// Whether the provider refused because the person stopped marketing: Meta 131050, Gupshup 1012,
+    /// Twilio 21610.
     #[must_use]
     pub fn says_marketing_stopped(&self) -> bool {
-        self.codes.contains(&131_050)
+        self.codes.iter().any(|code| matches!(code, 131_050 | 1_012 | 21_610))
     }
 }
 

@@ -279,7 +279,7 @@ impl Lead {
                 window.ad_unanswered_since = Some(at);
             }
             if let Some(wish) = message.wish {
-                let choice = window::Choice { at, stopped: wish != Wish::Start };
+                let choice = window::Choice { at, stopped: wish != Wish::Start, in_words: true };
                 match wish {
                     Wish::StopMarketing => window.marketing = Some(choice),
                     Wish::Stop | Wish::Start => window.choose_contact(choice),
@@ -289,7 +289,7 @@ impl Lead {
     }
 
     fn preference(&mut self, event: &Event, preference: &Preference, at: Timestamp) {
-        let choice = window::Choice { at, stopped: preference.choice == Choice::Stop };
+        let choice = window::Choice { at, stopped: preference.choice == Choice::Stop, in_words: false };
         self.with_window(event, |window| match preference.category.as_str() {
             Preference::MARKETING => window.marketing = Some(choice),
             Preference::ALL => window.choose_contact(choice),
@@ -303,7 +303,7 @@ impl Lead {
                 window.refuse(at);
             }
             if status.says_marketing_stopped() {
-                window.marketing = Some(window::Choice { at, stopped: true });
+                window.marketing = Some(window::Choice { at, stopped: true, in_words: false });
             }
             if status.state == StatusState::Sent {
                 window.answered(at);

@@ -76,6 +76,10 @@ pub struct Choice {
     pub at: Timestamp,
     /// No more of them.
     pub stopped: bool,
+    /// The person wrote so, in words.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
+    pub in_words: bool,
 }
 
 impl Choice {
@@ -103,7 +107,12 @@ impl Window {
     }
 
     /// Records that the person wants no contact at all, or wants it again.
+    ///
+    /// What they wrote, only they themselves take back: some providers opt a person in again with any message.
     pub fn choose_contact(&mut self, choice: Choice) {
+        if self.contact.is_some_and(|known| known.stopped && known.in_words) && !choice.in_words {
+            return;
+        }
         self.contact = Some(choice);
         self.marketing = Some(choice);
     }
@@ -349,7 +358,7 @@ mod tests {
 
     fn with_choice(window: &Window, after: SignedDuration, stopped: bool) -> Window {
         let mut window = window.clone();
-        window.choose_contact(Choice { at: start() + after, stopped });
+        window.choose_contact(Choice { at: start() + after, stopped, in_words: true });
         window
     }
 
@@ -537,7 +546,7 @@ mod tests {
     #[test]
     fn who_stopped_marketing_or_withdrew_advertising_gets_utility_templates_only() {
         use ConsentState::{Given, Withdrawn};
-        let choice = |stopped| Some(Choice { at: start(), stopped });
+        let choice = |stopped| Some(Choice { at: start(), stopped, in_words: false });
         let cases = [
             (None, Consents::default(), false),
             (choice(true), Consents::default(), true),
@@ -576,6 +585,9 @@ mod tests {
         assert_eq!((verdict.may_send, verdict.templates), (MaySend::FreeText, Templates::UtilityOnly));
         let verdict = after(HOUR, &with_choice(&wrote_again, SECOND * 2, false));
         assert_eq!((verdict.may_send, verdict.templates), (MaySend::FreeText, Templates::Any));
+        let mut opted_in = said_stop.clone();
+        opted_in.choose_contact(Choice { at: start() + SECOND, stopped: false, in_words: false });
+        assert_eq!(opted_in, said_stop, "a provider's word does not undo theirs");
         let never_wrote = with_choice(&Window::default(), NONE, true);
         assert_eq!(after(HOUR, &never_wrote).reason, Reason::OptedOut);
     }
