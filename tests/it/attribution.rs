@@ -667,3 +667,17 @@ fn a_store_from_before_there_were_counts_is_counted_when_it_is_opened() {
     assert_answers_agree(&store, leads);
     assert_eq!(rebuild::verify(&path).unwrap().miscounted, 0);
 }
+
+#[actix_web::test]
+async fn a_cluster_that_cannot_be_read_keeps_no_other_from_being_counted() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let store = desk::open(&path);
+    desk::tell(&store, story()).await;
+    let connection = Connection::open(&path).unwrap();
+    connection.execute("UPDATE clusters SET state = 'x' WHERE id = 2", []).unwrap();
+    connection.execute_batch("DELETE FROM rollups; UPDATE rollup_state SET through = 0").unwrap();
+    while !store.count_on().unwrap() {}
+    let rows = store.attribution(&question(By::Ad, Model::Last), &kolkata()).unwrap();
+    assert_eq!(sums(&rows)[1], 8, "all nine leads but one");
+}

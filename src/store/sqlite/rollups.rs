@@ -34,7 +34,8 @@ impl Progress {
             connection.prepare_cached("SELECT timezone, through FROM rollup_state").map_err(failed(doing))?;
         let (name, through): (String, i64) =
             statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed(doing))?;
-        let zone = zone_of(&name).ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, doing))?;
+        // A time zone that this machine does not know is no fault of the request in hand.
+        let zone = zone_of(&name).ok_or_else(|| StoreError::new(StoreErrorKind::Counting, doing))?;
         Ok(Progress { zone, through })
     }
 }
@@ -150,8 +151,14 @@ pub(super) fn count_slice(connection: &mut Connection) -> Result<bool, StoreErro
             through = ALL;
             break;
         };
-        let after = fold_anew(&transaction, cluster)?;
-        add(&transaction, &contributions(&after, &zone))?;
+        match fold_anew(&transaction, cluster) {
+            Ok(after) => add(&transaction, &contributions(&after, &zone))?,
+            // What cannot be read back must not keep all others from being counted.
+            Err(error) if error.kind == StoreErrorKind::Corrupt => {
+                tracing::error!(cluster, doing = error.doing, "a cluster cannot be read; it is not counted");
+            }
+            Err(error) => return Err(error),
+        }
         through = cluster;
     }
     transaction.execute(SET, [through]).map_err(failed(doing))?;
