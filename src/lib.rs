@@ -3,13 +3,15 @@
 //! The modules in the order of the flow: [`config`] (what the operator says), [`clock`] and [`fault`],
 //! [`store`] (what is kept), [`inbox`] (requests and what they mean), [`leads`] (lead state and what
 //! people ask of it), [`report`] (tables for spreadsheets), [`telemetry`] (what the operator reads),
-//! [`alerts`] (who is told when something is wrong), [`web`] (the routes), [`runtime`] (start,
+//! [`alerts`] (who is told when something is wrong), [`web`] (the routes), [`control`] (commands to a
+//! running daemon), [`runtime`] (start,
 //! workers, stop), [`cli`] (what the operator asks) and [`exit`] (how a command ends).
 
 pub mod alerts;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod exit;
 pub mod fault;
 pub mod inbox;

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::serve::exit_of;
 use crate::clock::{Clock, ClockWatch, SystemClock};
 use crate::config::{Config, Region};
+use crate::control::ControlError;
 use crate::exit::Exit;
 use crate::leads::find::{FindError, Found, Reference, find};
 use crate::store::StoreError;
@@ -46,6 +47,15 @@ pub(super) fn failed(path: &Path, error: StoreError) -> Failure {
         exit => exit,
     };
     Failure::of(exit, anyhow::Error::from(error).context(format!("the store {}", path.display())))
+}
+
+/// A failure of the running daemon to do what it was asked for.
+pub(super) fn unasked(path: &Path, error: ControlError) -> Failure {
+    match error {
+        ControlError::Store(error) => failed(path, error),
+        ControlError::Socket { ref source, .. } => Failure::of(Exit::of_io(source), error),
+        ControlError::OtherVersion => Failure::of(Exit::Unavailable, error),
+    }
 }
 
 fn io_exit(error: &StoreError) -> Exit {

@@ -1,16 +1,17 @@
 //! `wabridge rebuild`: all lead state folded anew from the events, or compared with what that would give.
 
 use super::failure::Failure;
-use super::reading::{exists, failed};
+use super::reading::{exists, failed, unasked};
 use crate::config::Config;
+use crate::control::{Ask, Outcome, ask};
 use crate::exit::Exit;
 use crate::store::sqlite::{SqliteStore, rebuild};
 use std::io::Write;
 
 /// Fold all lead state anew from the stored events
 ///
-/// Lead ids are kept. Without --yes it says what it would do; a running daemon holds the store, and then it
-/// exits 75. With --verify it folds a copy and compares, beside a running daemon, and exits 1 on a difference.
+/// Lead ids are kept. Without --yes it says what it would do. A running daemon does it by itself, between the
+/// requests that it acknowledges; where it cannot be reached, this exits 75. With --verify it folds a copy and compares, beside a running daemon, and exits 1 on a difference.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rebuild {
     /// Change nothing: fold a copy, compare, exit 1 on a difference
@@ -44,8 +45,13 @@ impl Rebuild {
             }
             writeln!(out, "{folded}: no difference from {shown}.")?;
         } else if self.yes {
-            let rebuild::Rebuilt { events, people } =
-                rebuild::rebuild(path).map_err(|error| failed(path, error))?;
+            let (events, people) = match ask(config, Ask::Rebuild).map_err(|error| unasked(path, error))? {
+                Some(Outcome::Rebuilt { events, people }) => (events, people),
+                _ => {
+                    let done = rebuild::rebuild(path).map_err(|error| failed(path, error))?;
+                    (done.events, done.people)
+                }
+            };
             writeln!(out, "{events} events folded into {people} people.")?;
         } else {
             let rebuild::Rebuilt { events, people } =

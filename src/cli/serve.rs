@@ -52,7 +52,7 @@ fn start(sockets: Sockets, config: Config) -> Result<Daemon, Failure> {
         let exit = match &error {
             StartError::Secrets(_) => Exit::Config,
             StartError::Store(error) => exit_of(error),
-            StartError::Listen { .. } => Exit::Unavailable,
+            StartError::Listen { .. } | StartError::Control(_) => Exit::Unavailable,
         };
         Failure::of(exit, error)
     })

@@ -4,12 +4,14 @@
 //! here holds at once.
 
 use super::failure::{Failure, OrExit};
-use super::reading::{clock_time, exists, failed, now};
+use super::reading::{clock_time, exists, failed, now, unasked};
 use crate::config::{Config, nearest};
+use crate::control::{Ask, ControlError, Outcome, ask};
 use crate::exit::Exit;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{StoreErrorKind, TokenRow, Tokens};
 use crate::web::api::token::{self, Scope};
+use data_encoding::HEXLOWER;
 use secrecy::ExposeSecret;
 use std::io::Write;
 
@@ -73,15 +75,25 @@ fn create(name: &str, scopes: &[Scope], config: &Config, out: &mut impl Write) -
     let mut scopes: Vec<String> = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
     scopes.dedup();
     let row = TokenRow { name: name.to_owned(), scopes, created_at: now(), revoked_at: None };
-    store.add_token(&row, hash).map_err(|error| match error.kind {
-        StoreErrorKind::Constraint => {
+    keep(&row, hash, config, &store).map_err(|error| match error {
+        ControlError::Store(error) if error.kind == StoreErrorKind::Constraint => {
             let text = format!("there is or was a token named '{name}'; choose another name");
             Failure::new(Exit::Data, text)
         }
-        _ => failed(path, error),
+        error => unasked(path, error),
     })?;
     writeln!(out, "{}", secret.expose_secret())?;
     Ok(Exit::Success)
+}
+
+/// Has the running daemon keep a token, or keeps it where none runs.
+fn keep(row: &TokenRow, hash: [u8; 32], config: &Config, store: &SqliteStore) -> Result<(), ControlError> {
+    let TokenRow { name, scopes, created_at, .. } = row.clone();
+    let wish = Ask::AddToken { name, scopes, created_at, hash: HEXLOWER.encode(&hash) };
+    match ask(config, wish)? {
+        Some(_) => Ok(()),
+        None => Ok(store.add_token(row, hash)?),
+    }
 }
 
 fn list(config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
@@ -101,7 +113,12 @@ fn list(config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
 
 fn revoke(name: &str, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
     let store = open(config)?;
-    let revoked = store.revoke_token(name, now()).map_err(|error| failed(&config.store.path, error))?;
+    let path = &config.store.path;
+    let wish = Ask::RevokeToken { name: name.to_owned(), at: now() };
+    let revoked = match ask(config, wish).map_err(|error| unasked(path, error))? {
+        Some(Outcome::TokenRevoked(revoked)) => revoked,
+        _ => store.revoke_token(name, now()).map_err(|error| failed(path, error))?,
+    };
     if !revoked {
         let text = format!("no token named '{name}' is in force; `wabridge token list` shows them");
         return Err(Failure::new(Exit::Data, text));

@@ -2,10 +2,14 @@
 
 use super::document::{Found, Table};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use url::Url;
 
 /// Keys that the design names and nothing reads yet.
-const LATER: &[&str] = &["app_listen", "app_url", "control_socket"];
+const LATER: &[&str] = &["app_listen", "app_url"];
+
+/// Where commands reach the daemon, unless the file says otherwise: the unit makes its folder.
+const CONTROL: &str = "/run/wabridge/control.sock";
 
 /// Where the daemon listens, and how the world reaches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Server {
     pub admin_listen: Option<SocketAddr>,
     /// The URL providers post to, without a slash at its end, otherwise as written: Twilio signs its bytes.
     pub public_url: Option<String>,
+    /// Where commands reach the running daemon; the usual place when absent.
+    pub control_socket: Option<PathBuf>,
     /// Connections at one time.
     pub max_connections: usize,
     /// What comes for a business number that no channel names is quarantined, not projected under the number
@@ -30,6 +36,7 @@ impl Default for Server {
             listen,
             admin_listen: None,
             public_url: None,
+            control_socket: None,
             max_connections: 4096,
             hold_unknown_numbers: false,
         }
@@ -48,6 +55,7 @@ impl Server {
             listen,
             admin_listen,
             public_url: public_url(&mut table),
+            control_socket: control_socket(&mut table),
             max_connections: table
                 .integer("max_connections", 1..=1_000_000)
                 .map_or(default.max_connections, |number| number as usize),
@@ -57,11 +65,32 @@ impl Server {
         server
     }
 
+    /// Where commands reach the running daemon. Nowhere where it is not configured and the usual folder is not
+    /// there.
+    #[must_use]
+    pub fn control_socket(&self) -> Option<PathBuf> {
+        let usual = || Path::new(CONTROL).parent().is_some_and(Path::is_dir).then(|| PathBuf::from(CONTROL));
+        self.control_socket.clone().or_else(usual)
+    }
+
     /// The URL of a channel as its provider knows it.
     #[must_use]
     pub fn hook_url(&self, channel: &str) -> Option<String> {
         self.public_url.as_ref().map(|url| format!("{url}/hooks/{channel}"))
     }
+}
+
+fn control_socket(table: &mut Table<'_, '_>) -> Option<PathBuf> {
+    let Found { value, at } = table.string("control_socket")?;
+    let path = Path::new(value);
+    // The system's own limit for such names is 108 bytes, and one is drawn that is longer by a process id.
+    if !path.is_absolute() || value.ends_with('/') || value.len() > 90 {
+        let message = format!(
+            "'control_socket' in [server] is not an absolute path of at most 90 bytes; write it as \"{CONTROL}\""
+        );
+        table.problem_at(at, message);
+    }
+    Some(path.to_owned())
 }
 
 fn address(table: &mut Table<'_, '_>, key: &'static str) -> Option<SocketAddr> {

@@ -13,6 +13,7 @@ pub use reload::{ReloadError, Reloader};
 use crate::alerts::{Sources, Watching};
 use crate::clock::{Clock, ClockWatch};
 use crate::config::{Config, SecretErrors, Server};
+use crate::control::{Control, ServeError};
 use crate::inbox::projector::{Bell, Projecting, Projector};
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
@@ -23,6 +24,7 @@ use crate::web::hooks::Hooks;
 use crate::web::{self, Limits, Sockets, State};
 use actix_web::dev::ServerHandle;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -38,6 +40,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no control socket.
+    #[error(transparent)]
+    Control(#[from] ServeError),
     /// An address cannot be bound, or there is no thread.
     #[error("listen on {listen}")]
     Listen {
@@ -46,6 +51,24 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+}
+
+/// Listens for commands. Where the place is only the usual one, a daemon does without it.
+fn control(
+    at: Option<&Path>,
+    configured: bool,
+    file: &Path,
+    store: &Arc<dyn Store>,
+) -> Result<Option<Control>, ServeError> {
+    let Some(at) = at else { return Ok(None) };
+    match Control::start(at, file, Arc::clone(store)) {
+        Ok(control) => Ok(Some(control)),
+        Err(error) if configured => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "commands that change things wait until the daemon is stopped");
+            Ok(None)
+        }
+    }
 }
 
 /// Why a daemon must stop.
@@ -74,6 +97,7 @@ pub struct Daemon {
     handles: Vec<ServerHandle>,
     serving: Option<JoinHandle<()>>,
     projecting: Option<Projecting>,
+    control: Option<Control>,
     watching: Watching,
     watchdog: Watchdog,
 }
@@ -141,6 +165,9 @@ impl Daemon {
         };
         let listen = config.server.listen;
         let refused = |source| StartError::Listen { listen, source };
+        let (control_at, configured) =
+            (config.server.control_socket(), config.server.control_socket.is_some());
+        let file = config.store.path.clone();
         let server = config.server.clone();
         let api = Api { store: Arc::clone(&store), clock, watch, config: Arc::new(config) };
         let health = Arc::new(health);
@@ -153,6 +180,7 @@ impl Daemon {
         let (address, admin_address, handles) = bound;
         let projecting = projector.start(bell, metrics).map_err(refused)?;
         let watching = Watching::start(sources).map_err(refused)?;
+        let control = control(control_at.as_deref(), configured, &file, &store)?;
         let watchdog = Watchdog::start(Arc::clone(&store)).map_err(refused)?;
         Ok(Daemon {
             address,
@@ -164,6 +192,7 @@ impl Daemon {
             handles,
             serving: Some(serving),
             projecting: Some(projecting),
+            control,
             watching,
             watchdog,
             reloader: Arc::new(reloader),
@@ -180,6 +209,7 @@ impl Daemon {
     /// Stops: no new requests, those in flight finish, the projector ends its step, the store closes.
     pub fn stop(mut self) {
         self.health.stopping.store(true, Ordering::Release);
+        drop(self.control.take());
         for handle in &self.handles {
             // The server stops by itself; its thread is joined below.
             drop(handle.stop(true));

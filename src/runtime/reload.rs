@@ -3,7 +3,7 @@
 //! In: the file, when SIGHUP says so. Out: new channels, secrets and alerts for the next request on; what only
 //! a start can change is named and stays as it was. Requests in hand end with what they began with.
 
-use crate::config::{Alerts, Channel, Channels, Config, ConfigErrors, Live, SecretErrors};
+use crate::config::{Alerts, Channel, Channels, Config, ConfigErrors, Consent, Live, SecretErrors, Server};
 use crate::inbox::normalise::Reader;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,11 +47,16 @@ impl Reloader {
         let read = Config::load(path)?;
         let waits = waits_for_restart(&running, &read);
         let next = Config {
-            server: crate::config::Server { public_url: read.server.public_url, ..running.server.clone() },
-            channels: read.channels,
-            links: read.links,
-            alerts: read.alerts,
-            ..running.clone()
+            server: Server {
+                public_url: read.server.public_url,
+                hold_unknown_numbers: read.server.hold_unknown_numbers,
+                ..running.server.clone()
+            },
+            consent: Consent { required: running.consent.required, ..read.consent },
+            store: running.store.clone(),
+            region: running.region.clone(),
+            window: running.window,
+            ..read
         };
         let hooks = Channels::with_secrets(&next)?;
         // Projection first: it must know a channel before anything of it is stored.
@@ -73,7 +78,7 @@ fn waits_for_restart(running: &Config, read: &Config) -> Vec<&'static str> {
         ("[store]", running.store != read.store),
         ("[region]", running.region != read.region),
         ("[window]", running.window != read.window),
-        ("[consent]", running.consent != read.consent),
+        ("[consent] required", running.consent.required != read.consent.required),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

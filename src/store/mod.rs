@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod journal;
+pub mod mending;
 pub mod replay;
 pub mod sqlite;
 pub mod watch;
@@ -12,6 +13,7 @@ pub use error::{StoreError, StoreErrorKind};
 pub use journal::Journal;
 pub use watch::{Held, Receipt, Unlisted, Watch};
 
+use mending::Mending;
 use replay::Replays;
 
 use crate::leads::rollup::Model;
@@ -384,9 +386,9 @@ pub trait Tokens: Send + Sync {
 }
 
 /// Everything a store does.
-pub trait Store: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Replays + Watch {}
+pub trait Store: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Mending + Replays + Watch {}
 
-impl<T: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Replays + Watch> Store for T {}
+impl<T: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Mending + Replays + Watch> Store for T {}
 
 /// An event's row.
 #[derive(Debug)]

@@ -53,11 +53,11 @@ const MISTAKES: &[(&str, &str)] = &[
     // Keys of a later version
     ("[[target]]\nname = \"hubspot\"", "1: [[target]]: delivery is not in this version; remove it"),
     ("[retention]\ndays = 1", "1: retention is not in this version; remove it from the file"),
-    (
-        "[server]\ncontrol_socket = \"/a\"",
-        "2: control_socket is not in this version; remove it from [server]",
-    ),
     ("[server]\napp_url = \"/a\"", "2: app_url is not in this version; remove it from [server]"),
+    ("[server]\ncontrol_socket = \"a\"", "2: 'control_socket' in [server] is not an absolute path"),
+    ("[alerts]\nurl = \"tok-en\"", "2: 'url' in [alerts] is not a URL; write it as \"https://"),
+    ("[alerts]\nheartbeat_url = \"file:/a\"", "2: 'heartbeat_url' in [alerts] is not a URL"),
+    ("[alerts]\nrepeat_hours = 0", "2: 'repeat_hours' in [alerts] must be a whole number from 1 to 168"),
     ("{meta}inbox_url = \"https://a\"", "5: inbox_url is not in this version"),
     // Forms and types
     ("[server\nlisten = 1", "1: not TOML here: "),

@@ -13,6 +13,7 @@ mod bad_input;
 mod check;
 mod command;
 mod config;
+mod control;
 mod crash;
 mod demo;
 mod durable;

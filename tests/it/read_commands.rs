@@ -193,16 +193,16 @@ async fn a_rebuild_compares_and_mends_and_says_first_what_it_would_do() {
 }
 
 #[actix_web::test]
-async fn beside_a_daemon_a_rebuild_exits_75_and_everything_else_answers() {
+async fn beside_a_daemon_that_cannot_be_asked_a_rebuild_exits_75_and_everything_else_answers() {
     let place = Place::new(CONFIG);
     let store = open(&place.path("wabridge.db"));
     tell(&store, [Told::text("m1", -HOUR).by(A)]).await;
-    for command in [["rebuild"].as_slice(), &["rebuild", "--yes"]] {
-        let ended = place.run(command);
-        assert_eq!(ended.code, 75, "{ended:?}");
-        assert!(ended.err.contains("stop the daemon"), "{ended:?}");
-    }
-    for command in [["rebuild", "--verify"].as_slice(), &["lead", A], &["window", A], &["token", "list"]] {
+    let ended = place.run(&["rebuild", "--yes"]);
+    assert_eq!(ended.code, 75, "{ended:?}");
+    assert!(ended.err.contains("stop the daemon"), "{ended:?}");
+    for command in
+        [["rebuild"].as_slice(), &["rebuild", "--verify"], &["lead", A], &["window", A], &["token", "list"]]
+    {
         let ended = place.run(command);
         assert_eq!(ended.code, 0, "{command:?}: {ended:?}");
     }

@@ -149,13 +149,17 @@ business_numbers = { "100000000000001" = "+442079460001" }"#;
 #[test]
 fn what_only_a_start_can_change_is_named_and_stays_as_it_was() {
     let rotation = Rotation::start();
-    let moved = config(r#""file:{folder}/old""#, "[region]\ndefault_country = \"BR\"")
-        .replace("127.0.0.1:0", "127.0.0.1:1")
-        .replace("wabridge.db", "other.db");
+    let moved =
+        config(r#""file:{folder}/old""#, "[region]\ndefault_country = \"BR\"\n[consent]\nrequired = true")
+            .replace("127.0.0.1:0", "127.0.0.1:1")
+            .replace("wabridge.db", "other.db");
     let moved = moved.replacen("127.0.0.1:1", "127.0.0.1:2", 1);
     rotation.reload(&moved, "these changes wait for a restart");
     let said = rotation.process.said();
-    assert!(said.contains("[server] listen, [server] admin_listen, [store], [region]"), "{said}");
+    assert!(
+        said.contains("[server] listen, [server] admin_listen, [store], [region], [consent] required"),
+        "{said}"
+    );
     assert_eq!(rotation.post("main", OLD), 200);
     assert!(!rotation.place.path("other.db").exists());
     assert_eq!(rotation.process.stop(), Some(0));

@@ -10,6 +10,7 @@ mod journal;
 mod parked;
 mod readers;
 pub mod rebuild;
+mod refold;
 mod replay;
 mod rollups;
 mod rows;

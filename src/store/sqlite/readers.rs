@@ -335,6 +335,22 @@ pub(super) fn events_after(
     rows.map(|row| parse_event_row(row.map_err(failed(doing))?).map(|row| (row.id, row.evidence))).collect()
 }
 
+/// Evidence in no cluster, `limit` rows after `after`.
+pub(super) fn loose_events_after(
+    connection: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<(i64, Evidence)>, StoreError> {
+    let doing = "read events";
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT id, cluster, evidence FROM events WHERE id > ? AND cluster IS NULL ORDER BY id LIMIT ?",
+        )
+        .map_err(failed(doing))?;
+    let rows = statement.query_map(params![after, limit], event_row).map_err(failed(doing))?;
+    rows.map(|row| parse_event_row(row.map_err(failed(doing))?).map(|row| (row.id, row.evidence))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

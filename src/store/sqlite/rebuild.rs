@@ -1,12 +1,13 @@
 //! Rebuild: all lead state folded anew from the events.
 //!
-//! In: a store that no daemon holds, or a copy of one. Out: the same state, byte for byte, or the leads
+//! In: a store that no daemon holds, or a copy of one; `refold.rs` does it beside a daemon. Out: the same state, byte for byte, or the leads
 //! that differ. Lead ids are kept, so every link to a lead keeps working.
 
 use super::rows::SqliteRows;
 use super::sql::{failed, to_json};
-use super::{beside, lock, migrated, open_file, readers, rollups};
+use super::{beside, lock, migrated, open_file, readers, refold as online, rollups};
 use crate::leads::project::place;
+pub use crate::store::mending::Rebuilt;
 use crate::store::{Rows, StoreError, StoreErrorKind};
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::{Digest, Sha256};
@@ -17,15 +18,6 @@ use std::path::Path;
 
 /// Events read at a time.
 const PAGE: usize = 1000;
-
-/// What a rebuild went through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rebuilt {
-    /// Events folded.
-    pub events: u64,
-    /// People found, leads or not.
-    pub people: u64,
-}
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +42,8 @@ pub fn rebuild(path: &Path) -> Result<Rebuilt, StoreError> {
 /// What a rebuild would go through; changes nothing.
 ///
 /// # Errors
-/// As [`rebuild`]: while a daemon runs, there would be none.
+/// When the store cannot be read.
 pub fn preview(path: &Path) -> Result<Rebuilt, StoreError> {
-    let _lock = lock(path)?;
     let connection = open_file(path)?;
     let count = |sql: &str| {
         let count = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed("count events"));
@@ -128,13 +119,7 @@ fn refold(connection: &mut Connection) -> Result<Rebuilt, StoreError> {
             events += 1;
         }
     }
-    transaction
-        .execute(
-            "UPDATE counters SET value = value + CASE name WHEN 'items.applied' THEN ?1 ELSE -?1 END
-             WHERE name IN ('items.applied', 'items.skipped.no_identity')",
-            [found],
-        )
-        .map_err(failed(doing))?;
+    online::book(&transaction, found)?;
     let people = people(&transaction)?.len() as u64;
     transaction.commit().map_err(failed(doing))?;
     Ok(Rebuilt { events, people })

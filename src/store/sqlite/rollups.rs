@@ -135,6 +135,11 @@ pub(super) fn begin_rebuild(connection: &Connection) -> Result<(), StoreError> {
     begin(connection, &Progress::read(connection)?.zone, ALL)
 }
 
+/// For a rebuild beside a daemon, which leaves the clusters that stand: all are to be counted anew.
+pub(super) fn begin_anew(connection: &Connection) -> Result<(), StoreError> {
+    begin(connection, &Progress::read(connection)?.zone, 0)
+}
+
 /// Counts more clusters, for as long as a slice takes. Says whether all are counted.
 pub(super) fn count_slice(connection: &mut Connection) -> Result<bool, StoreError> {
     const NEXT: &str = "SELECT id FROM clusters WHERE id > ? ORDER BY id LIMIT 1";

@@ -1,0 +1,219 @@
+//! Rebuild beside a running daemon: each cluster is folded anew by itself, in slices between acknowledgements.
+//!
+//! In: all clusters there are at the beginning, and the events in none. Out: the same state as a rebuild of a
+//! store at rest. A cluster that stands as its events say is left alone; any other is dissolved and its events
+//! are placed anew, within one transaction, so that a reader sees each person as before or as after. What is
+//! projected meanwhile is new already.
+
+use super::rows::SqliteRows;
+use super::settle::SLICE;
+use super::sql::{events_of, failed, to_json};
+use super::{SqliteStore, readers, rollups};
+use crate::leads::project::place;
+use crate::store::mending::{Mending, Rebuilt};
+use crate::store::{EventRow, Rollups, Rows, StoreError, StoreErrorKind};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+use wabridge_model::cluster::{Cluster, ties};
+use wabridge_model::evidence::Evidence;
+
+const DOING: &str = "fold leads anew";
+/// Events in no cluster that are placed in one slice.
+const LOOSE: usize = 200;
+
+/// How far a pass over all clusters is.
+#[derive(Debug, Clone, Copy)]
+struct Pass {
+    /// The cluster that was folded last.
+    at: i64,
+    /// The last one there was at the beginning.
+    end: i64,
+    events: u64,
+}
+
+impl Mending for SqliteStore {
+    fn rebuild(&self, go_on: &dyn Fn() -> bool) -> Result<Rebuilt, StoreError> {
+        let writer = &self.writing()?.writer;
+        let may_go_on = || match go_on() {
+            true => Ok(()),
+            false => Err(StoreError::new(StoreErrorKind::Busy, DOING)),
+        };
+        let end = self.readers.read(|connection| highest(connection, "SELECT max(id) FROM clusters"))?;
+        let mut pass = Pass { at: 0, end, events: 0 };
+        while pass.at < pass.end {
+            may_go_on()?;
+            pass = writer.run(move |connection| caught(|| slice(connection, pass)))?;
+        }
+        // Looked for beside the writer: they are few among many.
+        let mut after = 0;
+        loop {
+            may_go_on()?;
+            let loose =
+                self.readers.read(|connection| readers::loose_events_after(connection, after, LOOSE))?;
+            let Some(last) = loose.last() else { break };
+            after = last.0;
+            pass.events += loose.len() as u64;
+            writer.run(move |connection| caught(|| place_loose(connection, &loose)))?;
+        }
+        writer.run(move |connection| rollups::begin_anew(connection))?;
+        while !self.count_on()? {
+            may_go_on()?;
+        }
+        let people = self.readers.read(count_people)?;
+        Ok(Rebuilt { events: pass.events, people })
+    }
+}
+
+/// A panic takes its transaction with it, and not the thread that writes.
+fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Other, DOING)))
+}
+
+fn highest(connection: &Connection, sql: &str) -> Result<i64, StoreError> {
+    let highest: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).map_err(failed(DOING))?;
+    Ok(highest.unwrap_or(0))
+}
+
+/// Folds the next clusters anew, as many as one slice takes; at least one if there is one.
+fn slice(connection: &mut Connection, mut pass: Pass) -> Result<Pass, StoreError> {
+    const NEXT: &str = "SELECT id FROM clusters WHERE id > ? AND id <= ? ORDER BY id LIMIT 1";
+    let started = Instant::now();
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(DOING))?;
+    let mut found = 0;
+    while started.elapsed() < SLICE {
+        let next = transaction
+            .query_row(NEXT, [pass.at, pass.end], |row| row.get(0))
+            .optional()
+            .map_err(failed(DOING))?;
+        let Some(cluster) = next else {
+            pass.at = pass.end;
+            break;
+        };
+        let events = events_of(&transaction, cluster)?;
+        pass.events += events.len() as u64;
+        if !stands(&transaction, cluster, &events)? {
+            found += fold_anew(&transaction, cluster, events)?;
+        }
+        pass.at = cluster;
+    }
+    book(&transaction, found)?;
+    transaction.commit().map_err(failed(DOING))?;
+    Ok(pass)
+}
+
+/// Whether a cluster is what its events make it: its state, its touches, and the names it answers to.
+fn stands(connection: &Connection, cluster: i64, events: &[EventRow]) -> Result<bool, StoreError> {
+    let mut rows = rows(connection, events);
+    let mut evidence: Vec<Evidence> = events.iter().map(|row| row.evidence.clone()).collect();
+    let folded = Cluster::fold(&mut evidence).cluster;
+    // What cannot be read back stands for nothing.
+    if rows.state(cluster).ok().as_ref() != Some(&folded) {
+        return Ok(false);
+    }
+    for event in events {
+        let ties = ties(&event.evidence.merged());
+        for identity in &ties.identities {
+            if rows.name(identity)? != Some(cluster) {
+                return Ok(false);
+            }
+        }
+        for alias in ties.explains.iter().chain(&ties.leans_on) {
+            if rows.alias(alias)?.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+    let mut expected = folded
+        .leads
+        .iter()
+        .flat_map(|lead| &lead.attribution.touches)
+        .map(to_json)
+        .collect::<Result<Vec<String>, _>>()?;
+    expected.sort_unstable();
+    Ok(touches(connection, cluster)? == expected)
+}
+
+fn touches(connection: &Connection, cluster: i64) -> Result<Vec<String>, StoreError> {
+    const LIST: &str = "SELECT touch FROM touches WHERE cluster = ? ORDER BY touch";
+    let mut statement = connection.prepare_cached(LIST).map_err(failed(DOING))?;
+    let listed = statement.query_map([cluster], |row| row.get(0)).map_err(failed(DOING))?;
+    listed.map(|touch| touch.map_err(failed(DOING))).collect()
+}
+
+/// Dissolves a cluster and places its events anew; returns how many items found a person.
+fn fold_anew(connection: &Connection, cluster: i64, mut events: Vec<EventRow>) -> Result<u64, StoreError> {
+    const DISSOLVE: [&str; 6] = [
+        "DELETE FROM touches WHERE cluster = ?",
+        "DELETE FROM handles WHERE cluster = ?",
+        "DELETE FROM aliases WHERE cluster = ?",
+        "DELETE FROM names WHERE cluster = ?",
+        "DELETE FROM clusters WHERE id = ?",
+        "UPDATE events SET cluster = NULL WHERE cluster = ?",
+    ];
+    let mut rows = rows(connection, &events);
+    // As if nobody were in it, so that whatever is counted of people counts these no more.
+    if let Ok(before) = rows.state(cluster) {
+        rows.save(cluster, &before, &Cluster::default())?;
+    }
+    for sql in DISSOLVE {
+        connection.prepare_cached(sql).and_then(|mut it| it.execute([cluster])).map_err(failed(DOING))?;
+    }
+    // In the order of evidence each is a step, and no fold of all before it.
+    events.sort_by_cached_key(|row| row.evidence.position());
+    let mut found = 0;
+    for EventRow { id, evidence, .. } in &events {
+        rows.now = evidence.received_at();
+        found += place(&mut rows, *id, evidence)?.found;
+    }
+    Ok(found)
+}
+
+fn rows<'c>(connection: &'c Connection, events: &[EventRow]) -> SqliteRows<'c> {
+    let now = events.first().map_or(jiff::Timestamp::UNIX_EPOCH, |row| row.evidence.received_at());
+    SqliteRows { connection, now }
+}
+
+/// Places events that were in no cluster, in case they belong into one by now.
+fn place_loose(connection: &mut Connection, loose: &[(i64, Evidence)]) -> Result<(), StoreError> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(DOING))?;
+    let mut found = 0;
+    for (event, evidence) in loose {
+        let mut rows = SqliteRows { connection: &transaction, now: evidence.received_at() };
+        // Projection may have placed it in between.
+        let is_loose = rows.event(evidence.key().event_id())?.is_some_and(|row| row.cluster.is_none());
+        if is_loose {
+            found += place(&mut rows, *event, evidence)?.found;
+        }
+    }
+    book(&transaction, found)?;
+    transaction.commit().map_err(failed(DOING))
+}
+
+/// Items that waited for a person and found one count as applied.
+pub(super) fn book(connection: &Connection, found: u64) -> Result<(), StoreError> {
+    const ADD: &str =
+        "UPDATE counters SET value = value + CASE name WHEN 'items.applied' THEN ?1 ELSE -?1 END
+         WHERE name IN ('items.applied', 'items.skipped.no_identity')";
+    if found == 0 {
+        return Ok(());
+    }
+    connection.execute(ADD, params![found]).map_err(failed(DOING)).map(drop)
+}
+
+/// Everybody there is, leads or not.
+fn count_people(connection: &Connection) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT id FROM clusters").map_err(failed(DOING))?;
+    let ids = statement.query_map([], |row| row.get::<_, i64>(0)).map_err(failed(DOING))?;
+    let mut rows = SqliteRows { connection, now: jiff::Timestamp::UNIX_EPOCH };
+    let mut people = 0;
+    for cluster in ids {
+        for lead in &rows.state(cluster.map_err(failed(DOING))?)?.leads {
+            people += u64::from(rows.lead_id(lead)?.is_some());
+        }
+    }
+    Ok(people)
+}
