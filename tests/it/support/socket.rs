@@ -154,7 +154,8 @@ impl Running {
 
     /// Folds everything anew beside the daemon: how many people come out otherwise than they are.
     pub(crate) fn different_when_rebuilt(&self) -> u64 {
-        rebuild::verify(&self.folder.path().join("wabridge.db")).unwrap().different
+        let verified = rebuild::verify(&self.folder.path().join("wabridge.db")).unwrap();
+        verified.different + verified.miscounted
     }
 
     /// The database, to read.
