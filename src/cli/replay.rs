@@ -1,8 +1,9 @@
 //! `wabridge replay`: what was stored or parked, read again with today's code, words and secrets.
 
 use super::failure::{Failure, OrExit};
-use super::reading::{exists, failed, found, open};
+use super::reading::{exists, failed, found, open, unasked};
 use crate::config::{Channels, Config};
+use crate::control::{Ask, Outcome, ask};
 use crate::exit::Exit;
 use crate::inbox::normalise::Reader;
 use crate::inbox::replay::{Replayed, What, replay};
@@ -70,13 +71,17 @@ impl Replay {
     }
 }
 
-/// Has it done: here, where no daemon holds the store.
+/// Has the running daemon do it, with the configuration it runs with; does it here where none runs.
 fn perform(config: &Config, what: What, dry_run: bool) -> Result<Replayed, Failure> {
+    let path = &config.store.path;
+    let asked = ask(config, Ask::Replay { what, dry_run }).map_err(|error| unasked(path, error))?;
+    if let Some(Outcome::Replayed(replayed)) = asked {
+        return Ok(replayed);
+    }
     let channels = match what {
         What::Parked => Channels::with_secrets(config).or_exit(Exit::Config)?,
         What::Stored(_) => Channels::without_secrets(config),
     };
-    let path = &config.store.path;
     let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|_| ()) };
     let result = SqliteStore::open(path, signals)
         .and_then(|store| replay(&store, &Reader::new(config), &channels, what, dry_run));
@@ -94,14 +99,9 @@ fn tell(out: &mut impl Write, replayed: &Replayed, what: What, dry_run: bool) ->
         )?;
         return Ok(());
     }
-    let changes = &replayed.changes;
-    writeln!(
-        out,
-        "{verb} {} stored requests; people concerned: {}.",
-        changes.requests,
-        changes.clusters.len()
-    )?;
-    for (change, count) in &changes.items {
+    let Replayed { requests, items, people, .. } = replayed;
+    writeln!(out, "{verb} {requests} stored requests; people concerned: {people}.")?;
+    for (change, count) in items {
         let (was, is) = change.split_once(" to ").unwrap_or((change, change));
         match was == is {
             true => writeln!(out, "  {count} items stay {was}")?,

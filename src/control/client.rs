@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a daemon may take for anything but a rebuild.
+/// How long a daemon may take for what is done at once.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why the daemon did not do what it was asked for.
@@ -45,8 +45,11 @@ pub fn ask(config: &Config, ask: Ask) -> Result<Option<Outcome>, ControlError> {
         }
         Err(error) => return Err(unusable(error)),
     };
-    // A rebuild takes as long as it takes.
-    let patience = if ask == Ask::Rebuild { None } else { Some(PATIENCE) };
+    // These take as long as they take.
+    let patience = match ask {
+        Ask::Rebuild | Ask::Replay { .. } => None,
+        Ask::AddToken { .. } | Ask::RevokeToken { .. } => Some(PATIENCE),
+    };
     stream.set_read_timeout(patience).map_err(unusable)?;
     let request = Request { store: config.store.path.clone(), ask };
     match exchange(stream, &request).map_err(unusable)? {

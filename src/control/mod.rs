@@ -10,8 +10,9 @@ mod client;
 mod server;
 
 pub use client::{ControlError, ask};
-pub use server::{Control, ServeError};
+pub use server::{Control, ServeError, Tools};
 
+use crate::inbox::replay::{Replayed, What};
 use crate::store::StoreErrorKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,10 +45,17 @@ pub enum Ask {
     },
     /// Fold all lead state anew, in slices.
     Rebuild,
+    /// Read requests again.
+    Replay {
+        /// Which.
+        what: What,
+        /// Only say what would change.
+        dry_run: bool,
+    },
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The token is kept.
@@ -61,6 +69,8 @@ pub enum Outcome {
         /// People.
         people: u64,
     },
+    /// What reading again changed.
+    Replayed(Replayed),
 }
 
 /// A line to the daemon.

@@ -1,6 +1,9 @@
 //! The daemon's end of the control socket.
 
 use super::{Answer, Ask, LONGEST, Outcome, Request};
+use crate::config::{Channels, Live};
+use crate::inbox::normalise::Reader;
+use crate::inbox::replay::replay;
 use crate::store::mending::Rebuilt;
 use crate::store::{Store, StoreError, TokenRow};
 use data_encoding::HEXLOWER;
@@ -44,9 +47,20 @@ pub struct Control {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the commands work with.
+/// What commands are carried out with.
+#[derive(Clone)]
+pub struct Tools {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What stored requests are read with, as configured now.
+    pub reader: Arc<Live<Reader>>,
+    /// The channels with secrets, to prove parked requests.
+    pub channels: Arc<Live<Channels>>,
+}
+
+/// Where commands are answered.
 struct Desk {
-    store: Arc<dyn Store>,
+    tools: Tools,
     /// The store's file, as commands name it.
     file: PathBuf,
     stopping: Arc<AtomicBool>,
@@ -57,14 +71,14 @@ impl Control {
     ///
     /// # Errors
     /// [`ServeError`]
-    pub fn start(path: &Path, file: &Path, store: Arc<dyn Store>) -> Result<Control, ServeError> {
+    pub fn start(path: &Path, file: &Path, tools: Tools) -> Result<Control, ServeError> {
         let refused = |source| ServeError::Refused { path: path.to_owned(), source };
         if UnixStream::connect(path).is_ok() {
             return Err(ServeError::Taken(path.to_owned()));
         }
         let listener = bind(path).map_err(refused)?;
         let (stopping, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
-        let desk = Desk { store, file: file.to_owned(), stopping: Arc::clone(&stopping) };
+        let desk = Desk { tools, file: file.to_owned(), stopping: Arc::clone(&stopping) };
         let stopped = Arc::clone(&stop);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
         let serve = move || {
@@ -155,16 +169,24 @@ impl Desk {
                 let hash = HEXLOWER.decode(hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
                 let Some(hash) = hash else { return Ok(None) };
                 let token = TokenRow { name, scopes, created_at, revoked_at: None };
-                self.store.add_token(&token, hash)?;
+                self.tools.store.add_token(&token, hash)?;
                 Some(Outcome::TokenAdded)
             }
-            Ask::RevokeToken { name, at } => Some(Outcome::TokenRevoked(self.store.revoke_token(&name, at)?)),
+            Ask::RevokeToken { name, at } => {
+                Some(Outcome::TokenRevoked(self.tools.store.revoke_token(&name, at)?))
+            }
             Ask::Rebuild => {
                 tracing::info!("folding all leads anew");
                 let go_on = || !self.stopping.load(Ordering::Acquire);
-                let Rebuilt { events, people } = self.store.rebuild(&go_on)?;
+                let Rebuilt { events, people } = self.tools.store.rebuild(&go_on)?;
                 tracing::info!(events, people, "all leads are folded anew");
                 Some(Outcome::Rebuilt { events, people })
+            }
+            Ask::Replay { what, dry_run } => {
+                tracing::info!(dry_run, "reading requests again");
+                let Tools { store, reader, channels } = &self.tools;
+                let replayed = replay(&**store, &reader.get(), &channels.get(), what, dry_run)?;
+                Some(Outcome::Replayed(replayed))
             }
         })
     }

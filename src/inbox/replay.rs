@@ -10,6 +10,7 @@ use crate::store::replay::{Changes, Parked, Selection};
 use crate::store::{Request, Store, StoreError};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use wabridge_providers::Inbound;
 
 /// Requests read at a time.
@@ -28,8 +29,12 @@ pub enum What {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Replayed {
-    /// What changed in the store, of stored requests.
-    pub changes: Changes,
+    /// Stored requests that were read again.
+    pub requests: u64,
+    /// Their items by what they were and are; see [`Changes`].
+    pub items: BTreeMap<String, u64>,
+    /// How many people changed, counted by clusters.
+    pub people: u64,
     /// Parked requests that are proven by today's secrets.
     pub proven: u64,
     /// Parked requests that are not.
@@ -69,7 +74,8 @@ fn stored(
         let prepared = page.iter().map(|stored| reader.prepare(stored, &mut known)).collect();
         changes.add(store.settle_again(prepared, dry_run)?);
     }
-    Ok(Replayed { changes, ..Replayed::default() })
+    let Changes { requests, items, clusters } = changes;
+    Ok(Replayed { requests, items, people: clusters.len() as u64, ..Replayed::default() })
 }
 
 fn parked(store: &dyn Store, channels: &Channels, dry_run: bool) -> Result<Replayed, StoreError> {

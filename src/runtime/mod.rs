@@ -13,7 +13,7 @@ pub use reload::{ReloadError, Reloader};
 use crate::alerts::{Sources, Watching};
 use crate::clock::{Clock, ClockWatch};
 use crate::config::{Config, SecretErrors, Server};
-use crate::control::{Control, ServeError};
+use crate::control::{Control, ServeError, Tools};
 use crate::inbox::projector::{Bell, Projecting, Projector};
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
@@ -58,10 +58,10 @@ fn control(
     at: Option<&Path>,
     configured: bool,
     file: &Path,
-    store: &Arc<dyn Store>,
+    tools: Tools,
 ) -> Result<Option<Control>, ServeError> {
     let Some(at) = at else { return Ok(None) };
-    match Control::start(at, file, Arc::clone(store)) {
+    match Control::start(at, file, tools) {
         Ok(control) => Ok(Some(control)),
         Err(error) if configured => Err(error),
         Err(error) => {
@@ -180,7 +180,12 @@ impl Daemon {
         let (address, admin_address, handles) = bound;
         let projecting = projector.start(bell, metrics).map_err(refused)?;
         let watching = Watching::start(sources).map_err(refused)?;
-        let control = control(control_at.as_deref(), configured, &file, &store)?;
+        let tools = Tools {
+            store: Arc::clone(&store),
+            reader: Arc::clone(&reloader.projection),
+            channels: Arc::clone(&reloader.hooks),
+        };
+        let control = control(control_at.as_deref(), configured, &file, tools)?;
         let watchdog = Watchdog::start(Arc::clone(&store)).map_err(refused)?;
         Ok(Daemon {
             address,

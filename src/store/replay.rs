@@ -39,7 +39,7 @@ pub enum Selection {
 }
 
 /// What a replay changed, or would change.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     /// Requests read again.
     pub requests: u64,

@@ -3,7 +3,7 @@
 
 use crate::command::{Ended, Place};
 use crate::support::client::{BUSINESS, Client, Signer, channel, meta_body, text};
-use crate::support::process::{Addresses, Process, metric, until_projected};
+use crate::support::process::{Addresses, Process, metric, until, until_projected};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use wabridge::config::Config;
@@ -149,6 +149,31 @@ fn what_is_held_for_an_unknown_number_is_read_again_when_the_number_is_known() {
     assert_eq!(of(r#"wabridge_items_total{result="applied",reason=""}"#), 1);
     assert_eq!(of(r#"wabridge_items_total{result="quarantined",reason="unknown_number"}"#), 0);
     assert_eq!(of(r#"wabridge_requests{state="projected"}"#), 1);
+}
+
+#[test]
+fn the_running_daemon_reads_again_with_the_configuration_it_was_told_to_take() {
+    let held =
+        meta("hold", "").replacen("[server]", "[server]\ncontrol_socket = \"{folder}/control.sock\"", 1);
+    let place = Place::new(&held);
+    let (process, at) = serve(&place);
+    assert_eq!(post(at, &hello()), 200);
+    until_projected(at.admin);
+    let told = ok(place.run(&["replay", "--quarantined"]));
+    assert!(told.ends_with("  1 items stay quarantined\n"), "the number is still unknown: {told}");
+    let known = format!(r#"business_numbers = {{ "{}" = "{}" }}"#, BUSINESS.0, BUSINESS.1);
+    reconfigure(&place, &held.replace("business_numbers = {  }", &known));
+    let hung_up = std::process::Command::new("kill").args(["-HUP", &process.id().to_string()]).status();
+    assert!(hung_up.unwrap().success());
+    until("the configuration is taken", || process.said().contains("the configuration is in force").then_some(()));
+    let told = ok(place.run(&["replay", "--quarantined", "--dry-run"]));
+    assert!(told.contains("1 items: quarantined -> applied"), "{told}");
+    let told = ok(place.run(&["replay", "--quarantined"]));
+    assert!(told.ends_with("  1 items: quarantined -> applied\n"), "{told}");
+    assert_eq!(lead(&place)["windows"][0]["business_number"], BUSINESS.1);
+    assert_eq!(metric(at.admin, r#"wabridge_items_total{result="applied",reason=""}"#), 1);
+    let told = ok(place.run(&["replay", "--parked"]));
+    assert!(told.contains("Read 0 parked requests"), "{told}");
 }
 
 #[test]
