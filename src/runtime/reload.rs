@@ -74,6 +74,7 @@ fn waits_for_restart(running: &Config, read: &Config) -> Vec<&'static str> {
     let differs = [
         ("[server] listen", old.listen != new.listen),
         ("[server] admin_listen", old.admin_listen != new.admin_listen),
+        ("[server] control_socket", old.control_socket != new.control_socket),
         ("[server] max_connections", old.max_connections != new.max_connections),
         ("[store]", running.store != read.store),
         ("[region]", running.region != read.region),
