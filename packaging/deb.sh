@@ -30,7 +30,7 @@ Version: $version
 Architecture: $architecture
 Maintainer: The wabridge authors <wabridge@localhost>
 Installed-Size: $(du -sk --exclude=DEBIAN "$tree" | cut -f1)
-Depends: libc6 (>= $glibc), systemd
+Depends: libc6 (>= $glibc), libgcc-s1, systemd
 Recommends: ca-certificates, tzdata
 Section: net
 Priority: optional

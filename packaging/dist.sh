@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What is handed out: binary, Debian package and checksums, in dist/. SQLite, TLS and libgcc are linked in;
-# glibc alone is not, because name resolution needs the machine's own.
+# What is handed out: binary, Debian package and checksums, in dist/. SQLite and TLS are linked in; glibc
+# and libgcc are not, because name resolution needs the machine's own glibc, and libgcc comes with it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=$(cargo pkgid --locked --package wabridge | sed 's/.*[#@]//')
 rm -rf dist
 mkdir dist
-cargo rustc --release --locked --package wabridge --bin wabridge -- -C link-arg=-static-libgcc
+cargo build --release --locked --package wabridge --bin wabridge
 target=${CARGO_TARGET_DIR:-target}
 install -m 755 "$target/release/wabridge" "dist/wabridge-$version-$(uname -m)-linux-gnu"
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
