@@ -6,10 +6,13 @@
 
 use crate::event::{Event, Fact, Person, ReferralReport};
 use crate::id::EventKey;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Ordering;
+
+/// How far apart the times may be that two channels with ids of their own give one message.
+pub const COPY_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// How strongly a request was proven, strongest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -132,6 +135,12 @@ impl Evidence {
     #[must_use]
     pub fn reports(&self) -> &[Report] {
         &self.reports
+    }
+
+    /// Whether only secondary channels reported it: it may be a copy of what another channel reports.
+    #[must_use]
+    pub fn is_secondary(&self) -> bool {
+        self.reports.iter().all(|report| report.secondary)
     }
 
     /// The channels that reported it, each once, in alphabetical order.

@@ -274,7 +274,13 @@ impl Lead {
                 window.reaction = Some(act);
                 return;
             }
-            window.extend(act);
+            // A copy is no second act: its later time must not open what was closed in between.
+            let is_copy = |known: &Act| {
+                known.kind == act.kind && at.duration_since(known.at) <= crate::evidence::COPY_WITHIN
+            };
+            if !(evidence.is_secondary() && window.inbound.as_ref().is_some_and(is_copy)) {
+                window.extend(act);
+            }
             if from_ad {
                 window.ad_unanswered_since = Some(at);
             }

@@ -1,7 +1,8 @@
 //! What happened with one lead, oldest first.
 //!
 //! In: the evidence of the lead's cluster. Out: the items that are this lead's. Whose a piece of evidence is
-//! depends on all of it, so the cluster is folded for it, as a rebuild would.
+//! depends on all of it, so the cluster is folded for it, as a rebuild would. A message that secondary channels
+//! alone report, under ids of their own, is left out where another channel reports the same.
 
 use super::find::Person;
 use super::page::{Cursor, Page, Paging};
@@ -9,12 +10,15 @@ use super::verdict::names;
 use crate::store::{Leads, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
+use wabridge_model::Phone;
 use wabridge_model::chatbot::{ChatbotEvent, ChatbotEventType, ConsentNotice};
 use wabridge_model::cluster::Cluster;
 use wabridge_model::event::{CallDirection, Event, Fact, Message, Referral, ReferralReport, Status};
-use wabridge_model::evidence::Evidence;
+use wabridge_model::evidence::{COPY_WITHIN, Evidence};
 use wabridge_model::id::EventId;
 
 /// One thing that happened.
@@ -80,15 +84,66 @@ fn items(leads: &dyn Leads, person: &Person) -> Result<Option<Vec<(Cursor, Timel
     let folded = Cluster::fold(&mut evidence);
     let Some(lead) = person.position_in(&folded.cluster.leads) else { return Ok(None) };
     let own = evidence.iter().zip(&folded.owners).filter(|(_, owner)| **owner == Some(lead));
-    let mut items: Vec<_> = own.flat_map(|(evidence, _)| items_of(evidence)).collect();
+    let own: Vec<Told<'_>> = own.map(|(evidence, _)| (evidence, evidence.merged())).collect();
+    let originals = originals(&own);
+    let items = own.iter().enumerate().flat_map(|(index, told)| match originals.get(&index) {
+        None => items_of(told),
+        // What a copy alone tells of an ad is still told.
+        Some(original) if says_ad(&own[*original].1) => Vec::new(),
+        Some(_) => items_of(told).into_iter().filter(|(_, item)| item.kind == "touch").collect(),
+    });
+    let mut items: Vec<_> = items.collect();
     items.sort_by_key(|(cursor, _)| *cursor);
     Ok(Some(items))
 }
 
+/// Evidence, and what it says.
+type Told<'e> = (&'e Evidence, Cow<'e, Event>);
+
+/// The copies among a person's messages, each with the message that it is a copy of; all by index.
+///
+/// A message has one copy by each channel at most: who writes the same again within the time wrote it again.
+fn originals(own: &[Told<'_>]) -> HashMap<usize, usize> {
+    let mut found = HashMap::new();
+    if !own.iter().any(|(evidence, _)| evidence.is_secondary()) {
+        return found;
+    }
+    let mut primary: HashMap<_, Vec<usize>> = HashMap::new();
+    for (index, (evidence, event)) in own.iter().enumerate() {
+        if let Some(content) = content(event).filter(|_| !evidence.is_secondary()) {
+            primary.entry(content).or_default().push(index);
+        }
+    }
+    let mut taken = HashSet::new();
+    for (index, (evidence, event)) in own.iter().enumerate() {
+        let same = content(event).filter(|_| evidence.is_secondary()).and_then(|it| primary.get(&it));
+        let channel = &evidence.first().channel;
+        let is_near = |original: &&usize| {
+            let at = own[**original].0.effective_at();
+            at.duration_since(evidence.effective_at()).abs() <= COPY_WITHIN
+        };
+        let mut near = same.into_iter().flatten().filter(is_near);
+        if let Some(original) = near.find(|original| taken.insert((channel, **original))) {
+            found.insert(index, *original);
+        }
+    }
+    found
+}
+
+/// What makes two messages of one person the same: our number, their kind and their text.
+fn content(event: &Event) -> Option<(Option<&str>, &str, Option<&str>)> {
+    let Fact::Message(message) = &event.fact else { return None };
+    let number = event.business.number.as_ref().map(Phone::e164);
+    Some((number, message.kind.as_str(), message.text.as_deref()))
+}
+
+fn says_ad(event: &Event) -> bool {
+    matches!(&event.fact, Fact::Message(Message { referral: ReferralReport::Present(_), .. }))
+}
+
 /// The items of one event: itself, the ad it came from, the consent it carried.
-fn items_of(evidence: &Evidence) -> Vec<(Cursor, TimelineItem)> {
-    let event = evidence.merged();
-    let mut facts = vec![said(&event)];
+fn items_of((evidence, event): &Told<'_>) -> Vec<(Cursor, TimelineItem)> {
+    let mut facts = vec![said(event)];
     match &event.fact {
         Fact::Message(Message { referral: ReferralReport::Present(referral), id, .. }) => {
             facts.push(Said { message_id: Some(id.clone()), ..Said::new("touch", INBOUND, ad(referral)) });
