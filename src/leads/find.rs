@@ -181,7 +181,11 @@ fn candidates(
         let Some((cluster, identity, tenure)) = leads.cluster_of(*id)? else { return Ok(Some(Vec::new())) };
         let Some(group) = Group::read(leads, cluster, at)? else { return Ok(None) };
         let bears = |name: &Name| name.bears_id() && name.identity == identity && name.tenure == tenure;
-        let mut people: Vec<Person> = group.people(bears).into_iter().map(|(person, _)| person).collect();
+        let mut found = group.people(bears);
+        if let Some(today) = group.not_yet(bears) {
+            found = group.people(|name| today.names.iter().any(|own| is_same(own, name)));
+        }
+        let mut people: Vec<Person> = found.into_iter().map(|(person, _)| person).collect();
         people.iter_mut().for_each(|person| person.merged = person.id != *id);
         return Ok(Some(people));
     }
@@ -262,6 +266,15 @@ impl Group {
         found.into_iter().filter_map(person).collect()
     }
 
+    /// Who has such a name now, where nobody had it at the instant asked for: they may have been known by
+    /// another, that has since turned out to be theirs.
+    fn not_yet(&self, is_it: impl Fn(&Name) -> bool) -> Option<&Lead> {
+        let has = |lead: &&Lead| lead.names.iter().any(&is_it);
+        let then = self.then.as_ref()?;
+        let now = self.now.leads.iter().find(has);
+        now.filter(|_| !then.leads.iter().any(|lead| lead.birth.is_some() && has(&lead)))
+    }
+
     /// The id under which a lead answers now, which may since have been joined with others.
     fn id_of(&self, lead: &Lead) -> Option<LeadId> {
         let today = self.now.leads.iter().find(|today| share_a_name(today, lead)).unwrap_or(lead);
@@ -276,13 +289,12 @@ pub fn own_id(lead: &Lead, ids: &LeadIds) -> Option<LeadId> {
     lead.names.iter().filter(|name| name.bears_id()).filter_map(|name| ids.get(&key(name)).copied()).min()
 }
 
+fn is_same(a: &Name, b: &Name) -> bool {
+    a.bears_id() && b.bears_id() && a.identity == b.identity && a.tenure == b.tenure
+}
+
 fn share_a_name(a: &Lead, b: &Lead) -> bool {
-    let bearing = |lead: &Lead| -> Vec<(Identity, u32)> {
-        let names = lead.names.iter().filter(|name| name.bears_id());
-        names.map(|name| (name.identity.clone(), name.tenure)).collect()
-    };
-    let names = bearing(b);
-    bearing(a).iter().any(|name| names.contains(name))
+    a.names.iter().any(|name| b.names.iter().any(|other| is_same(name, other)))
 }
 
 fn fold_until(mut evidence: Vec<Evidence>, at: Timestamp) -> Cluster {

@@ -71,10 +71,11 @@ impl Signer {
         let endpoint = self.0.get(channel).unwrap();
         let signed = endpoint.provider.sign(body, at, &endpoint.account).unwrap();
         let query = signed.query.map(|query| format!("?{query}")).unwrap_or_default();
+        let token = signed.path_token.map(|token| format!("/{token}")).unwrap_or_default();
         let kind =
             if body.starts_with(b"{") { "application/json" } else { "application/x-www-form-urlencoded" };
         let mut head = format!(
-            "POST /hooks/{channel}{query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n",
+            "POST /hooks/{channel}{token}{query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n",
             body.len()
         );
         for (name, value) in signed.headers {

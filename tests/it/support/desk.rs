@@ -309,6 +309,11 @@ impl Desk {
 
 /// Makes a token with these scopes.
 pub(crate) fn grant(store: &SqliteStore, name: &str, scopes: &[Scope]) -> String {
+    grant_in(store, name, scopes)
+}
+
+/// As [`grant`], in whatever keeps tokens.
+pub(crate) fn grant_in(store: &dyn Tokens, name: &str, scopes: &[Scope]) -> String {
     let (secret, hash) = token::create().unwrap();
     let scopes = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
     let row = TokenRow { name: name.into(), scopes, created_at: noon(0), revoked_at: None };
