@@ -20,6 +20,7 @@ mod cutover;
 mod demo;
 mod durable;
 mod export;
+mod golden;
 mod init;
 mod limits;
 mod load;

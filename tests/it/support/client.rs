@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use wabridge::config::{Channel, Channels, Config, SecretReference};
 use wabridge_providers::registry;
+use wabridge_providers::signature::Scheme;
 
 /// One connection.
 pub(crate) struct Client(TcpStream);
@@ -70,6 +71,7 @@ impl Signer {
     pub(crate) fn post(&self, channel: &str, body: &[u8], at: Timestamp) -> Vec<u8> {
         let endpoint = self.0.get(channel).unwrap();
         let signed = endpoint.provider.sign(body, at, &endpoint.account).unwrap();
+        let token = signed.path_token.map(|token| format!("/{token}")).unwrap_or_default();
         let query = signed.query.map(|query| format!("?{query}")).unwrap_or_default();
         let token = signed.path_token.map(|token| format!("/{token}")).unwrap_or_default();
         let kind =
@@ -88,10 +90,14 @@ impl Signer {
     }
 }
 
-/// A channel whose secret the test itself holds.
+/// A channel whose secret the test itself holds: a signing one, or the end of the URL where nothing is signed.
 pub(crate) fn channel(name: &str, provider: &str, secret: &str) -> Channel {
     let mut channel = Channel::new(name, registry::find(provider).unwrap());
-    channel.signing = vec![SecretReference::Held(secret.into())];
+    let secrets = match channel.provider.about().scheme {
+        Scheme::SharedSecret => &mut channel.path_tokens,
+        _ => &mut channel.signing,
+    };
+    *secrets = vec![SecretReference::Held(secret.into())];
     channel
 }
 
