@@ -46,7 +46,7 @@ static ABOUT: About = About {
         click_id: Passed::No,
         echoes: Passed::No,
         statuses: Passed::No,
-        opt_outs: Passed::If("`consent_withdrawn`"),
+        opt_outs: Passed::If("`consent.withdrawn`"),
         time: Passed::Yes,
         business_number: Passed::No,
     },
