@@ -39,6 +39,12 @@ pub trait Provider: Sync {
     /// [`Malformed`] when the body cannot be split into items at all.
     fn normalise(&self, request: &Verified<'_>, account: &Account) -> Result<Vec<Item>, Malformed>;
 
+    /// What a better setting at the provider would bring, by the bodies it sent, the newest first; by none,
+    /// what to choose when it is connected.
+    fn advice(&self, _recent: &[&[u8]]) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The headers and query a provider would send with `body`, signed with the channel's first secret.
     ///
     /// # Errors

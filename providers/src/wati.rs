@@ -137,7 +137,24 @@ impl Provider for Wati {
         let text = body_text(request.body())?;
         parts::one(read(&text).and_then(|body| item(&body, &text, account)))
     }
+
+    fn advice(&self, recent: &[&[u8]]) -> Vec<&'static str> {
+        let is_message =
+            |body: &Body<'_>| body.event_type.get().is_some_and(|name| kind(&stem(name)) == Kind::Message);
+        let newest = recent.iter().find_map(|body| {
+            let body = serde_json::from_slice::<Body<'_>>(body).ok().filter(is_message)?;
+            Some(body.event_type.get()?.to_ascii_lowercase().contains("_bsuid"))
+        });
+        match newest {
+            Some(false) => vec![USER_IDS],
+            None if recent.is_empty() => vec![USER_IDS],
+            _ => Vec::new(),
+        }
+    }
 }
+
+const USER_IDS: &str = "without user ids a customer who hides the number is nobody; tick the events named _bsuid \
+                        (message_bsuid, newContactMessageReceived_bsuid) in place of the plain ones";
 
 fn item(body: &Body<'_>, json: &str, account: &Account) -> Result<Item, Malformed> {
     let name = body.event_type.required("eventType")?;
@@ -398,6 +415,15 @@ mod tests {
         assert_eq!(plain.key, meta.key);
         assert_eq!(by_id.key, meta.key);
         assert_eq!(of(SENT).key, of(SENT_V1).key);
+    }
+
+    #[test]
+    fn events_with_user_ids_are_advised_until_the_newest_message_is_one() {
+        let (plain, by_id, read) = (TEXT.as_bytes(), TEXT_BSUID.as_bytes(), READ.as_bytes());
+        assert_eq!(Wati.advice(&[]), [USER_IDS]);
+        assert_eq!(Wati.advice(&[read, plain, by_id]), [USER_IDS]);
+        assert!(Wati.advice(&[read, by_id, plain]).is_empty());
+        assert!(Wati.advice(&[read]).is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Nothing is contacted and nothing is kept: the only write is a probe file in the store's folder, removed at once.
 
+use super::advice::{Advice, advice};
 use super::failure::Failure;
 use crate::config::{Channel, Config, SecretErrors, Server, Store};
 use crate::exit::Exit;
@@ -29,6 +30,7 @@ struct Finding {
 
 enum Verdict {
     Well,
+    Note,
     Warning,
     Failed(Exit),
 }
@@ -39,6 +41,7 @@ impl Check {
         for Finding { verdict, subject, text } in &findings {
             let word = match verdict {
                 Verdict::Well => "ok",
+                Verdict::Note => "note",
                 Verdict::Warning => "warning",
                 Verdict::Failed(_) => "FAILED",
             };
@@ -55,7 +58,7 @@ impl Check {
 fn exit(findings: &[Finding]) -> Exit {
     let failures = findings.iter().filter_map(|finding| match finding.verdict {
         Verdict::Failed(exit) => Some(exit),
-        Verdict::Well | Verdict::Warning => None,
+        Verdict::Well | Verdict::Note | Verdict::Warning => None,
     });
     failures.into_iter().next().unwrap_or(Exit::Success)
 }
@@ -71,6 +74,7 @@ fn examine(path: &Path) -> Vec<Finding> {
         Ok(config) => {
             let mut findings = configuration(path, &config);
             findings.extend(config.channels.iter().flat_map(secrets));
+            findings.extend(providers(&config));
             findings.extend(modes(path, &config.store));
             findings.push(sqlite());
             findings.push(folder(&config.store));
@@ -101,6 +105,23 @@ fn secrets(channel: &Channel) -> Vec<Finding> {
             errors.iter().map(|error| failed("secrets", error.to_string(), Exit::Config)).collect()
         }
     }
+}
+
+/// What could work better at the providers: a warning where requests show it, else a note.
+fn providers(config: &Config) -> Vec<Finding> {
+    let advice = match advice(config) {
+        Ok(advice) => advice,
+        Err(error) => {
+            let text =
+                format!("the store cannot be read for what providers send ({error}); start the daemon once");
+            return vec![warning("provider", text)];
+        }
+    };
+    let finding = |Advice { is_seen, text }| match is_seen {
+        true => warning("provider", text),
+        false => Finding { verdict: Verdict::Note, subject: "provider", text },
+    };
+    advice.into_iter().map(finding).collect()
 }
 
 fn modes(path: &Path, store: &Store) -> Vec<Finding> {

@@ -2,6 +2,7 @@
 //!
 //! To add a command: a file with its arguments and `run`, a variant of `Command`, an arm in `dispatch`.
 
+mod advice;
 mod attribution;
 mod backup;
 mod check;

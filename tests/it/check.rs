@@ -3,6 +3,8 @@
 use crate::command::{Ended, Place, ended, wabridge};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use wabridge::store::{Inbox, Request};
+use wabridge_model::evidence::Proof;
 
 const GOOD: &str = r#"
 [server]
@@ -158,4 +160,73 @@ fn a_wrong_log_level_exits_78_and_names_the_levels() {
     let Ended { code, err, .. } = place.run_with(&["check"], &[("WABRIDGE_LOG", "loud")], b"");
     assert_eq!(code, 78);
     assert!(err.contains("WABRIDGE_LOG is not a level: 'loud'; set it to off, error, warn"), "{err}");
+}
+
+/// Channels that work, and could work better.
+const BETTER: &str = r#"
+[server]
+public_url = "https://hooks.example.in"
+[store]
+url = "sqlite:{folder}/wabridge.db"
+[[channel]]
+name = "shop"
+provider = "gupshup"
+path_token = "env:META"
+[[channel]]
+name = "desk"
+provider = "wati"
+path_token = "env:META"
+header = { name = "X-Our-Token", value = "env:META" }
+[[channel]]
+name = "sms"
+provider = "twilio"
+auth_tokens = ["env:META"]
+[[channel]]
+name = "sure"
+provider = "interakt"
+secrets = ["env:META"]
+path_token = "env:META"
+"#;
+
+#[actix_web::test]
+async fn a_better_mode_of_a_provider_is_a_note_until_its_requests_show_that_it_is_not_in_use() {
+    let place = Place::new(BETTER);
+    let environment = [("META", "fedcba9876543210fedcba9876543210".to_owned())];
+    let lines = |word: &str, out: &str| -> Vec<String> {
+        let start = format!("{word:<8} provider channel '");
+        out.lines().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
+    };
+    let Ended { code, out, .. } = check(&place, &environment);
+    assert_eq!(code, 0, "{out}");
+    let notes = lines("note", &out);
+    let expected =
+        ["shop': only its URL", "shop': version 2", "shop': without user ids", "desk': without user ids"];
+    assert!(
+        notes.len() == 4 && notes.iter().zip(expected).all(|(note, start)| note.starts_with(start)),
+        "{out}"
+    );
+    let warnings = lines("warning", &out);
+    assert!(warnings.len() == 1 && warnings[0].starts_with("sms': Twilio does not go on sending"), "{out}");
+    assert!(warnings[0].contains("add path_token = "), "{out}");
+
+    let path = place.path("wabridge.db");
+    let store = crate::support::desk::open(&path);
+    for body in ["gupshup/number-and-user-id", "wati/text-from-ad-with-user-id"] {
+        let fixture = format!("{}/fixtures/providers/{body}/body.json", env!("CARGO_MANIFEST_DIR"));
+        let request = Request {
+            received_at: "2026-11-22T08:30:00Z".parse().unwrap(),
+            channel: if body.starts_with("wati") { "desk" } else { "shop" }.to_owned(),
+            proof: Proof::SecretPath,
+            secret_index: 0,
+            query: String::new(),
+            headers: Vec::new(),
+            body: fs::read(fixture).unwrap(),
+        };
+        store.append(request).await.unwrap();
+    }
+    let Ended { code, out, .. } = check(&place, &environment);
+    assert_eq!(code, 0, "{out}");
+    assert!(lines("note", &out).iter().all(|note| note.starts_with("shop': only its URL")), "{out}");
+    let warnings = lines("warning", &out);
+    assert!(warnings.len() == 2 && warnings[0].starts_with("shop': version 2"), "{out}");
 }

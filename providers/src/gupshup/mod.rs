@@ -21,6 +21,7 @@ use crate::json::{body_text, read};
 use crate::meta::body::{self, Source};
 use crate::provider::{About, Account, Item, Malformed, Passed, Passes, Provider, Skip, Verified};
 use crate::signature::Scheme;
+use serde_json::Value;
 use wabridge_model::event::Fact;
 
 static ABOUT: About = About {
@@ -65,6 +66,33 @@ impl Provider for Gupshup {
         let items = body::items(&text, source)?;
         Ok(items.into_iter().map(without_checks).collect())
     }
+
+    fn advice(&self, recent: &[&[u8]]) -> Vec<&'static str> {
+        let newest = match recent {
+            [] => return vec![VERSION, USER_IDS],
+            recent => recent.iter().find_map(|body| serde_json::from_slice(body).ok().filter(is_message)),
+        };
+        let Some(newest): Option<Value> = newest else { return Vec::new() };
+        let is_second = newest.get("entry").is_none();
+        let user_id = if is_second { V2_USER_ID } else { V3_USER_ID };
+        let without_id = newest.pointer(user_id).is_none();
+        [(is_second, VERSION), (without_id, USER_IDS)]
+            .into_iter()
+            .filter_map(|(is, text)| is.then_some(text))
+            .collect()
+    }
+}
+
+const VERSION: &str = "version 2 of Gupshup's format names no ad, no click and no echo; add a subscription of version 3, \
+                       then take the other one away";
+const USER_IDS: &str = "without user ids (BSUID) a customer who hides the number is nobody; let Gupshup switch them on \
+                        for the app";
+const V2_USER_ID: &str = "/payload/sender/userId";
+const V3_USER_ID: &str = "/entry/0/changes/0/value/contacts/0/user_id";
+
+/// Whether a body of either version holds a customer's message.
+fn is_message(body: &Value) -> bool {
+    body["type"] == "message" || body.pointer("/entry/0/changes/0/value/messages").is_some()
 }
 
 /// Gupshup's check of the URL, by its name.
@@ -77,4 +105,30 @@ fn without_checks(item: Item) -> Item {
         Fact::Account(notice) if notice.field == "platform-event" && notice.state.as_deref() == Some(CHECK)
     ));
     if is_check { Item::Skipped(Skip::NoContent) } else { item }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V2: &[u8] = include_bytes!("../../../fixtures/providers/gupshup/text/body.json");
+    const V2_ID: &[u8] = include_bytes!("../../../fixtures/providers/gupshup/number-and-user-id/body.json");
+    const V3: &[u8] = include_bytes!("../../../fixtures/providers/gupshup/v3-click-to-whatsapp-ad/body.json");
+    const STATUS: &[u8] = include_bytes!("../../../fixtures/providers/gupshup/status-enqueued/body.json");
+
+    #[test]
+    fn a_better_version_and_user_ids_are_advised_by_the_newest_message() {
+        let cases: [(&[&[u8]], &[&str]); 7] = [
+            (&[], &[VERSION, USER_IDS]),
+            (&[V2], &[VERSION, USER_IDS]),
+            (&[STATUS, V2_ID, V3], &[VERSION]),
+            (&[V3, V2], &[USER_IDS]),
+            (&[STATUS], &[]),
+            (&[b"{", STATUS, V2_ID], &[VERSION]),
+            (&[br#"{"entry":[{"changes":[{"value":{"messages":[{}],"contacts":[{"user_id":"IN.1"}]}}]}]}"#], &[]),
+        ];
+        for (recent, expected) in cases {
+            assert_eq!(Gupshup.advice(recent), expected);
+        }
+    }
 }
