@@ -1,8 +1,9 @@
 //! `wabridge demo`: the main job on one screen, with nothing to configure and no network.
 //!
-//! In: nothing. Out: a real daemon on a temporary store, real signed traffic of every provider with
-//! re-deliveries, disorder and a forgery, and what the API answers about it.
+//! In: nothing. Out: a real daemon on a temporary store, proven traffic of every provider with
+//! re-deliveries, disorder and forgeries, and what the API answers about it.
 
+mod partners;
 mod play;
 mod script;
 mod show;
@@ -23,8 +24,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use wabridge_model::Phone;
 use wabridge_providers::registry;
+use wabridge_providers::signature::Scheme;
 
-/// See the main job: leads, verdicts and ads from signed traffic, nothing to configure
+/// See the main job: leads, verdicts and ads from proven traffic, nothing to configure
 #[derive(Debug, clap::Args)]
 pub(super) struct Demo {
     /// The port to listen on; 0 takes a free one
@@ -111,7 +113,11 @@ fn config(store: PathBuf, port: u16) -> Result<Config, Failure> {
             "chatbot" => "whsec_d2FicmlkZ2UtZGVtby1zZWNyZXQtMDAwMDAwMDAwMDE=".to_owned(),
             _ => format!("wabridge-demo-{}", uuid::Uuid::now_v7().simple()),
         };
-        channel.signing = vec![SecretReference::Held(secret.into())];
+        let secrets = match provider.about().scheme {
+            Scheme::SharedSecret => &mut channel.path_tokens,
+            _ => &mut channel.signing,
+        };
+        *secrets = vec![SecretReference::Held(secret.into())];
         let number = Phone::from_whatsapp_id(script::BUSINESS).or_exit(Exit::Internal)?;
         channel.business_numbers = script::accounts().map(|id| (id.to_owned(), number.clone())).collect();
         channel.business_number = Some(number);

@@ -82,7 +82,7 @@ impl Client {
         let mut sent = Sent::default();
         for request in requests {
             let query = request.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
-            let mut post = self.http.post(format!("{}/hooks/{}{query}", self.base, request.channel));
+            let mut post = self.http.post(format!("{}/hooks/{}{query}", self.base, request.path));
             for (name, value) in &request.headers {
                 post = post.header(name, value);
             }

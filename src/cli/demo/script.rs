@@ -1,10 +1,13 @@
 //! The demo's story: a day at a shop, as the providers would tell it. Nobody in it exists, and no number
 //! in it can be a mobile number of India.
 
+use super::partners::partners;
 use crate::config::Config;
 use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use wabridge_providers::{Account, Unsignable, registry};
+use std::collections::BTreeMap;
+use wabridge_providers::{Account, Secrets, Unsignable, registry};
 
 /// The shop's number.
 pub(super) const BUSINESS: &str = "918047000000";
@@ -36,6 +39,11 @@ pub(super) fn people() -> Vec<Person> {
         ("hides the phone behind a username; saw a post", "IN.5550000007"),
         ("stopped marketing, then asked something", "+915550000008"),
         ("called an hour ago", "+915550000009"),
+        ("came by 360dialog from an ad, was answered", "+915550000010"),
+        ("wrote by Gupshup, whose version 2 has no ads", "+915550000011"),
+        ("came by Wati from an ad, its click taken away", "+915550000012"),
+        ("wrote STOP by AiSensy", "+915550000013"),
+        ("wrote by Interakt 10 minutes ago", "+915550000014"),
     ]
     .map(|(story, lead)| Person { story, lead })
     .into()
@@ -44,8 +52,8 @@ pub(super) fn people() -> Vec<Person> {
 /// One request, ready to be posted.
 #[derive(Clone)]
 pub(super) struct Request {
-    /// The channel.
-    pub(super) channel: String,
+    /// The channel, and the token of its URL where it has one.
+    pub(super) path: String,
     /// The query that the signature adds.
     pub(super) query: Option<String>,
     /// The headers, signature included.
@@ -56,34 +64,60 @@ pub(super) struct Request {
     pub(super) genuine: bool,
 }
 
-/// The whole story as signed requests: each delivered twice, newest first, with one forgery.
+/// The whole story as its providers prove it: each request delivered twice, newest first; and of every channel
+/// a forgery, by somebody who knows everything but the secret.
 pub(super) fn requests(now: Timestamp, config: &Config) -> Result<Vec<Request>, Unsignable> {
     let meta = meta(now).into_iter().map(|value| ("meta", value.to_string()));
     let twilio = twilio().into_iter().map(|form| ("twilio", form));
     let chatbot = chatbot(now).into_iter().map(|value| ("chatbot", value.to_string()));
+    let partners = partners(now).into_iter().map(|(slug, value)| (slug, value.to_string()));
     let mut requests = Vec::new();
-    for (slug, body) in meta.chain(twilio).chain(chatbot) {
-        requests.push(sign(slug, body.into_bytes(), now, config)?);
+    let mut forged = BTreeMap::new();
+    for (slug, body) in meta.chain(twilio).chain(chatbot).chain(partners) {
+        let account = account(slug, config)?;
+        if !forged.contains_key(slug) {
+            let account = Account { secrets: guessed(&account.secrets), ..account.clone() };
+            let request = sign(slug, body.clone().into_bytes(), now, &account)?;
+            forged.insert(slug, Request { genuine: false, ..request });
+        }
+        requests.push(sign(slug, body.into_bytes(), now, &account)?);
     }
-    let mut forged = requests[0].clone();
-    forged.body.push(b' ');
-    forged.genuine = false;
     let again: Vec<Request> = requests.iter().rev().cloned().collect();
     requests.reverse();
     requests.extend(again);
-    requests.push(forged);
+    requests.extend(forged.into_values());
     Ok(requests)
 }
 
-fn sign(slug: &str, body: Vec<u8>, now: Timestamp, config: &Config) -> Result<Request, Unsignable> {
-    let missing = Unsignable::Unfit("the demo has no such channel");
-    let provider = registry::find(slug).ok_or(missing.clone())?;
-    let channel = config.channel(slug).ok_or(missing)?;
+fn account(slug: &str, config: &Config) -> Result<Account, Unsignable> {
+    let channel = config.channel(slug).ok_or(MISSING)?;
     let secrets = channel.resolve_secrets().map_err(|_| Unsignable::NoSecret)?;
-    let account = Account { secrets, ..channel.account(&config.server, &config.region) };
-    let signed = provider.sign(&body, now, &account)?;
+    Ok(Account { secrets, ..channel.account(&config.server, &config.region) })
+}
+
+const MISSING: Unsignable = Unsignable::Unfit("the demo has no such channel");
+
+/// Secrets of the same form that are not the channel's.
+fn guessed(secrets: &Secrets) -> Secrets {
+    let guess = |secrets: &[SecretString]| -> Vec<SecretString> {
+        let is_standard = |secret: &SecretString| secret.expose_secret().starts_with("whsec_");
+        let text = |secret| if is_standard(secret) { GUESS } else { "a-guess" };
+        secrets.iter().map(|secret| text(secret).into()).collect()
+    };
+    Secrets {
+        signing: guess(&secrets.signing),
+        path_tokens: guess(&secrets.path_tokens),
+        ..Secrets::default()
+    }
+}
+
+const GUESS: &str = "whsec_Z3Vlc3NlZC1ieS1zb21lYm9keS1lbHNlLTAwMDE=";
+
+fn sign(slug: &str, body: Vec<u8>, now: Timestamp, account: &Account) -> Result<Request, Unsignable> {
+    let signed = registry::find(slug).ok_or(MISSING)?.sign(&body, now, account)?;
+    let token = signed.path_token.map_or_else(String::new, |token| format!("/{token}"));
     Ok(Request {
-        channel: slug.to_owned(),
+        path: format!("{slug}{token}"),
         query: signed.query,
         headers: signed.headers,
         body,
@@ -91,28 +125,28 @@ fn sign(slug: &str, body: Vec<u8>, now: Timestamp, config: &Config) -> Result<Re
     })
 }
 
-fn ago(now: Timestamp, minutes: i64) -> String {
+pub(super) fn ago(now: Timestamp, minutes: i64) -> String {
     (now - SignedDuration::from_mins(minutes)).as_second().to_string()
 }
 
-fn envelope(field: &str, mut value: Value) -> Value {
+pub(super) fn envelope(field: &str, mut value: Value) -> Value {
     value["messaging_product"] = json!("whatsapp");
     value["metadata"] = json!({"display_phone_number": BUSINESS, "phone_number_id": PHONE_NUMBER_ID});
     json!({"object": "whatsapp_business_account",
            "entry": [{"id": "102290129340398", "changes": [{"field": field, "value": value}]}]})
 }
 
-fn text(from: &str, name: &str, id: &str, at: &str, body: &str) -> Value {
+pub(super) fn text(from: &str, name: &str, id: &str, at: &str, body: &str) -> Value {
     json!({"contacts": [{"profile": {"name": name}, "wa_id": from}],
            "messages": [{"from": from, "id": id, "timestamp": at, "type": "text", "text": {"body": body}}]})
 }
 
-fn with_referral(mut value: Value, referral: Value) -> Value {
+pub(super) fn with_referral(mut value: Value, referral: Value) -> Value {
     value["messages"][0]["referral"] = referral;
     value
 }
 
-fn ad(id: &str, click: Option<&str>, headline: &str) -> Value {
+pub(super) fn ad(id: &str, click: Option<&str>, headline: &str) -> Value {
     let mut referral = json!({"source_url": format!("https://fb.me/{id}"), "source_id": id, "source_type": "ad",
                               "headline": headline, "body": "Message us on WhatsApp", "media_type": "image"});
     if let Some(click) = click {

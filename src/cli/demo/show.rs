@@ -5,6 +5,7 @@ use crate::store::Books;
 use serde_json::{Value, json};
 use std::io::{Result, Write};
 use std::net::SocketAddr;
+use wabridge_providers::registry::PROVIDERS;
 
 /// The outcome as one JSON object.
 pub(super) fn json(out: &mut dyn Write, outcome: &Outcome, books: &Books, balanced: bool) -> Result<()> {
@@ -21,7 +22,8 @@ pub(super) fn text(out: &mut dyn Write, outcome: &Outcome, books: &Books, balanc
     let Outcome { acknowledged, refused, .. } = outcome;
     writeln!(
         out,
-        "{acknowledged} signed requests acknowledged (each sent twice, newest first), {refused} forged one refused.\n"
+        "{acknowledged} requests of {} providers acknowledged (each sent twice, newest first), {refused} forged ones refused.\n",
+        PROVIDERS.len()
     )?;
     writeln!(out, "{:<46} {:<15} {:<14} {:<17} ATTRIBUTION", "LEAD", "PHONE", "MAY SEND", "BECAUSE")?;
     for ((story, lead), verdict) in outcome.leads.iter().zip(&outcome.verdicts) {
@@ -29,7 +31,8 @@ pub(super) fn text(out: &mut dyn Write, outcome: &Outcome, books: &Books, balanc
         let (may, because) = (of(verdict, "/may_send").unwrap_or("?"), of(verdict, "/reason").unwrap_or("?"));
         let state = of(lead, "/attribution/state").unwrap_or("?");
         let ad = of(lead, "/attribution/last/ad_id").map_or_else(String::new, |ad| format!(" ad {ad}"));
-        writeln!(out, "{story:<46} {phone:<15} {may:<14} {because:<17} {state}{ad}")?;
+        let cause = cause(lead, "/attribution/cause");
+        writeln!(out, "{story:<46} {phone:<15} {may:<14} {because:<17} {state}{ad}{cause}")?;
         if let Some(until) = of(verdict, "/free_text_until").filter(|_| may == "free_text") {
             let templates = of(verdict, "/templates").unwrap_or("?");
             writeln!(out, "{:<46} {:<15} until {until}, templates: {templates}", "", "")?;
@@ -39,9 +42,9 @@ pub(super) fn text(out: &mut dyn Write, outcome: &Outcome, books: &Books, balanc
     for touch in &outcome.touches {
         let source = of(touch, "/ad_id").or(of(touch, "/post_id")).unwrap_or("-");
         let click = of(touch, "/ctwa_clid").unwrap_or("(no click id)");
-        let because = of(touch, "/cause").map_or_else(String::new, |cause| format!(" because {cause}"));
+        let because = cause(touch, "/cause");
         let (state, provider) = (of(touch, "/state").unwrap_or("?"), of(touch, "/provider").unwrap_or("?"));
-        writeln!(out, "  {source:<16} {click:<16} by {provider:<7} {state}{because}")?;
+        writeln!(out, "  {source:<16} {click:<17} by {provider:<9} {state}{because}")?;
     }
     writeln!(out, "\nrequests: {}", pairs(&books.requests))?;
     writeln!(out, "items:    {}", pairs(&books.items))?;
@@ -63,6 +66,10 @@ pub(super) fn where_to_look(out: &mut dyn Write, address: SocketAddr, token: &st
     writeln!(out, "  curl -s {header} 'http://{address}/v1/window?phone=%2B915550000001'")?;
     writeln!(out, "  curl -s {header} 'http://{address}/v1/leads/+915550000001/timeline'")?;
     writeln!(out, "  curl -s http://{address}/v1/openapi.json")
+}
+
+fn cause(value: &Value, pointer: &str) -> String {
+    of(value, pointer).map_or_else(String::new, |cause| format!(" because {cause}"))
 }
 
 fn of<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
