@@ -73,7 +73,6 @@ impl Signer {
         let signed = endpoint.provider.sign(body, at, &endpoint.account).unwrap();
         let token = signed.path_token.map(|token| format!("/{token}")).unwrap_or_default();
         let query = signed.query.map(|query| format!("?{query}")).unwrap_or_default();
-        let token = signed.path_token.map(|token| format!("/{token}")).unwrap_or_default();
         let kind =
             if body.starts_with(b"{") { "application/json" } else { "application/x-www-form-urlencoded" };
         let mut head = format!(
