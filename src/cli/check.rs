@@ -1,6 +1,7 @@
 //! `wabridge check`: whether the daemon would start and be reached, one line each, with the way out.
 //!
-//! Nothing is contacted and nothing is kept: the only write is a probe file in the store's folder, removed at once.
+//! Nothing is contacted and nothing is kept: the only write is a probe file in the store's folder, removed at once. A
+//! store that is there is read for what providers send.
 
 use super::advice::{Advice, advice};
 use super::failure::Failure;
@@ -10,6 +11,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use wabridge_providers::signature::Scheme;
 
 /// The oldest SQLite without a known way to lose or corrupt a write-ahead log.
 const OLDEST_SQLITE: (i32, &str) = (3_051_003, "3.51.3");
@@ -98,7 +100,11 @@ fn secrets(channel: &Channel) -> Vec<Finding> {
     match channel.resolve_secrets() {
         Ok(secrets) => {
             let token = if secrets.verify_token.is_some() { ", with a verify token" } else { "" };
-            let count = secrets.signing.len();
+            let mut count =
+                secrets.signing.len() + secrets.header.as_ref().map_or(0, |(_, values)| values.len());
+            if channel.provider.about().scheme == Scheme::SharedSecret {
+                count += secrets.path_tokens.len();
+            }
             vec![well("secrets", format!("channel '{}': {count} to prove senders{token}", channel.name))]
         }
         Err(SecretErrors(errors)) => {

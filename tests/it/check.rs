@@ -198,6 +198,9 @@ async fn a_better_mode_of_a_provider_is_a_note_until_its_requests_show_that_it_i
     };
     let Ended { code, out, .. } = check(&place, &environment);
     assert_eq!(code, 0, "{out}");
+    for (channel, count) in [("shop", 1), ("desk", 2), ("sms", 1), ("sure", 1)] {
+        assert!(out.contains(&format!("channel '{channel}': {count} to prove senders")), "{channel}\n{out}");
+    }
     let notes = lines("note", &out);
     let expected =
         ["shop': only its URL", "shop': version 2", "shop': without user ids", "desk': without user ids"];

@@ -165,7 +165,9 @@ fn the_running_daemon_reads_again_with_the_configuration_it_was_told_to_take() {
     reconfigure(&place, &held.replace("business_numbers = {  }", &known));
     let hung_up = std::process::Command::new("kill").args(["-HUP", &process.id().to_string()]).status();
     assert!(hung_up.unwrap().success());
-    until("the configuration is taken", || process.said().contains("the configuration is in force").then_some(()));
+    until("the configuration is taken", || {
+        process.said().contains("the configuration is in force").then_some(())
+    });
     let told = ok(place.run(&["replay", "--quarantined", "--dry-run"]));
     assert!(told.contains("1 items: quarantined -> applied"), "{told}");
     let told = ok(place.run(&["replay", "--quarantined"]));
