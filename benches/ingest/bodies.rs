@@ -1,7 +1,8 @@
 //! What is sent: signed Meta webhooks, each a message of its own.
 //!
 //! In: a number. Out: a body of exactly [`BODY_BYTES`] bytes and the request around it. Every fourth
-//! message carries an ad. People write in the order of the numbers, a quarter of a second apart.
+//! message carries an ad. People write in the order of the numbers, a quarter of a second apart. Beside them
+//! a campaign: bodies of [`STATUSES_IN_A_BODY`] statuses each.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -16,6 +17,11 @@ pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const BODY_BYTES: usize = 1_500;
 /// How many people write, where they come back.
 pub(crate) const PEOPLE: u64 = 20_000;
+
+/// The most updates that Meta puts into one body.
+pub(crate) const STATUSES_IN_A_BODY: usize = 1_000;
+/// What becomes of a message of the campaign; all reach a state before any reaches the next.
+const STATES: [&str; 3] = ["sent", "delivered", "read"];
 
 const PAGE: &str = "Is the blue one still there, and what would it cost to have it sent by Friday? ";
 
@@ -58,7 +64,24 @@ impl Maker {
     /// A whole request: message `n` of this sender, in a space of ids.
     pub(crate) fn request(&self, space: &str, n: u64, from: &str) -> Vec<u8> {
         let second = self.began_at.as_second() + i64::try_from(n / 4).expect("few messages are made");
-        let body = body(space, n, from, second);
+        self.signed(&body(space, n, from, second))
+    }
+
+    /// A whole request: part `n` of the statuses of a campaign of `statuses`.
+    pub(crate) fn campaign(&self, n: usize, statuses: usize) -> Vec<u8> {
+        let (messages, second) = (statuses / STATES.len(), self.began_at.as_second());
+        let from = n * STATUSES_IN_A_BODY;
+        let one = |n: usize| {
+            let (message, state) = (n % messages, STATES[n / messages]);
+            format!(
+                r#"{{"id":"wamid.CAMPAIGN{message:030}","status":"{state}","timestamp":"{second}","recipient_id":"91977{message:07}","conversation":{{"id":"{message:032}","origin":{{"type":"marketing"}}}},"pricing":{{"billable":true,"pricing_model":"PMP","category":"marketing","type":"regular"}}}}"#
+            )
+        };
+        let list: Vec<String> = (from..statuses.min(from + STATUSES_IN_A_BODY)).map(one).collect();
+        self.signed(&around(&format!(r#""statuses":[{}]"#, list.join(","))))
+    }
+
+    fn signed(&self, body: &str) -> Vec<u8> {
         let Endpoint { provider, account, .. } = &self.endpoint;
         let signed = provider.sign(body.as_bytes(), self.began_at, account).expect("there is a secret");
         let mut request = format!(
@@ -70,7 +93,7 @@ impl Maker {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         request.push_str("\r\n");
-        request.push_str(&body);
+        request.push_str(body);
         request.into_bytes()
     }
 }
@@ -78,13 +101,20 @@ impl Maker {
 fn body(space: &str, n: u64, from: &str, second: i64) -> String {
     let referral = if n.is_multiple_of(4) { referral(n) } else { String::new() };
     let whole = |text: &str| {
-        format!(
-            r#"{{"object":"whatsapp_business_account","entry":[{{"id":"100000000000009","changes":[{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"442079460001","phone_number_id":"100000000000001"}},"contacts":[{{"profile":{{"name":"Visitor {n}"}},"wa_id":"{from}"}}],"messages":[{{"from":"{from}","id":"wamid.{space}{n:030}","timestamp":"{second}","type":"text","text":{{"body":"{text}"}}{referral}}}]}},"field":"messages"}}]}}]}}"#
-        )
+        around(&format!(
+            r#""contacts":[{{"profile":{{"name":"Visitor {n}"}},"wa_id":"{from}"}}],"messages":[{{"from":"{from}","id":"wamid.{space}{n:030}","timestamp":"{second}","type":"text","text":{{"body":"{text}"}}{referral}}}]"#
+        ))
     };
     let missing = BODY_BYTES - whole("").len();
     let text: String = PAGE.chars().cycle().take(missing).collect();
     whole(&text)
+}
+
+/// Meta's body around lists such as `"messages":[...]`.
+fn around(lists: &str) -> String {
+    format!(
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"100000000000009","changes":[{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"442079460001","phone_number_id":"100000000000001"}},{lists}}},"field":"messages"}}]}}]}}"#
+    )
 }
 
 fn referral(n: u64) -> String {

@@ -3,7 +3,7 @@
 //! In: orders on standard input, a JSON line each. Out: an [`Outcome`] each, on standard output. Requests
 //! are built and signed once, before the first order; 64 connections are open before a clock starts.
 
-use crate::bodies::{Maker, stranger, writer_of};
+use crate::bodies::{Maker, STATUSES_IN_A_BODY, stranger, writer_of};
 use crate::connection::{Answers, Connection};
 use crate::lag::{Lags, Probe};
 use crate::machine::{Spread, cpu_seconds, pause_until};
@@ -47,7 +47,16 @@ pub(crate) enum Pace {
     /// Each connection sends as soon as it is answered, this many in all.
     Count(usize),
     /// A request is due every so often, whether or not earlier ones are answered.
-    Every { interval: Duration, count: usize, store: PathBuf },
+    Every { interval: Duration, count: usize, store: PathBuf, campaign: Option<Campaign> },
+}
+
+/// Statuses that come meanwhile, over a connection of their own.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Campaign {
+    /// How many.
+    pub(crate) statuses: usize,
+    /// A body of them is due this often, and goes as soon as the one before is answered.
+    pub(crate) interval: Duration,
 }
 
 /// What came of it.
@@ -61,6 +70,8 @@ pub(crate) struct Outcome {
     pub(crate) latency: Spread,
     /// From the answer to the event being readable.
     pub(crate) lag: Option<Spread>,
+    /// From when a body of a campaign was due to its answer.
+    pub(crate) campaign: Option<Spread>,
     /// What the load generator itself used.
     pub(crate) cpu_seconds: f64,
 }
@@ -134,10 +145,15 @@ pub(crate) fn serve() {
         let order: Order = serde_json::from_str(&order).expect("the benchmark writes orders");
         let cpu = cpu_seconds();
         let mut outcome = match &order.pace {
-            Pace::Every { interval, count, store } => {
+            Pace::Every { interval, count, store, campaign } => {
                 let probe = Probe::start(store);
                 let requests = with_strangers(&maker, &ready, order.from, *count);
-                paced(order.address, requests, *interval, probe)
+                std::thread::scope(|scope| {
+                    let beside = campaign.map(|it| scope.spawn(|| send_campaign(&maker, order.address, it)));
+                    let outcome = paced(order.address, requests, *interval, probe);
+                    let campaign = beside.map(|it| it.join().expect("the campaign does not fail"));
+                    Outcome { campaign, ..outcome }
+                })
             }
             _ => closed(&order, &ready),
         };
@@ -243,6 +259,26 @@ async fn work_off(mut connection: Connection, mut due: UnboundedReceiver<Due>, l
         }
     }
     connection.answers
+}
+
+/// Sends the bodies of a campaign, each when it is due; everything must be answered 200.
+fn send_campaign(maker: &Maker, address: SocketAddr, campaign: Campaign) -> Spread {
+    let Campaign { statuses, interval } = campaign;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime can be made");
+    runtime.block_on(async {
+        let mut connection = Connection::open(address).await;
+        let mut at = Instant::now();
+        for part in 0..statuses.div_ceil(STATUSES_IN_A_BODY) {
+            let request = maker.campaign(part, statuses);
+            pause_until(at);
+            assert!(connection.exchange(&request, at).await, "the connection of the campaign broke");
+            at += interval;
+        }
+        let statuses = &connection.answers.statuses;
+        assert!(statuses.keys().all(|status| *status == 200), "the campaign was refused: {statuses:?}");
+        Spread::of(connection.answers.latencies)
+    })
 }
 
 /// Runs `work` on every connection, and adds up what it answered.

@@ -1,7 +1,7 @@
 //! `make bench`: what a webhook costs, and how much of what the machine could do is reached.
 //!
 //! In: nothing to configure; letters as arguments measure those parts alone (`cargo bench --bench ingest --
-//! b d`), `f` being the fixed rate and `p` the process. Out: a table, and the same in `target/bench.json`. Read the ratios: rates are the machine's.
+//! b d`), `f` being the fixed rate, `g` the campaign and `p` the process. Out: a table, and the same in `target/bench.json`. Read the ratios: rates are the machine's.
 //!
 //! Every rung is served by the daemon's own listener (same workers, limits, keep-alive) in this process;
 //! the load comes from another (`load.rs`) over 64 connections kept alive, of requests signed beforehand,
@@ -19,6 +19,9 @@
 //!
 //! Then 1,000 requests a second on an open loop: latency counts from when a request was due. Every fourth is
 //! a stranger's, who is looked up through the store from another process: the lag from the 200 to that.
+//!
+//! Then the same at 200 a second, first alone, then beside a campaign: 600,000 statuses of 200,000 people within
+//! a minute, a thousand in a body. Messages must not wait for it.
 
 mod bodies;
 mod connection;
@@ -30,7 +33,7 @@ mod report;
 mod rungs;
 mod servers;
 
-use load::Load;
+use load::{Campaign, Load};
 use report::Report;
 use rungs::{Run, Rung};
 use std::io::Write;
@@ -42,6 +45,12 @@ const ROUNDS: usize = 3;
 /// The fixed rate of the second part, and its length.
 const RATE: u32 = 1_000;
 const RATE_LENGTH: Duration = Duration::from_secs(20);
+/// The rate of messages beside a campaign, and how long it is measured without one.
+const LIVE_RATE: u32 = 200;
+const ALONE: Duration = Duration::from_secs(20);
+/// Three states of 200,000 messages, ten bodies of a thousand a second: three times what Meta sends at most.
+const CAMPAIGN: Campaign = Campaign { statuses: 600_000, interval: Duration::from_millis(100) };
+const BESIDE: Duration = Duration::from_secs(60);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -57,13 +66,18 @@ fn main() {
     let runs = rounds(&asked, &mut load, folder);
     let fixed = is_asked("f").then(|| {
         progress("a fixed rate");
-        rungs::fixed_rate(RATE, RATE_LENGTH, &mut load, folder)
+        rungs::fixed_rate(RATE, RATE_LENGTH, None, &mut load, folder)
+    });
+    let campaign = is_asked("g").then(|| {
+        progress("messages alone, then beside a campaign");
+        let alone = rungs::fixed_rate(LIVE_RATE, ALONE, None, &mut load, folder);
+        [alone, rungs::fixed_rate(LIVE_RATE, BESIDE, Some(CAMPAIGN), &mut load, folder)]
     });
     let process = is_asked("p").then(|| {
         progress("the release binary");
         process::measure(&mut load, folder)
     });
-    let report = Report::new(facts, runs, fixed, process);
+    let report = Report::new(facts, runs, (fixed, campaign), process);
     let json = serde_json::to_string_pretty(&report).expect("a report is plain data");
     let file = folder.with_file_name("bench.json");
     std::fs::write(&file, json).expect("the target folder can be written");
