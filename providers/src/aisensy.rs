@@ -10,7 +10,7 @@
 //! * `message.sender.user` and `message.created` both bring what a customer wrote: one key.
 //! * `sender` is `USER` for customers; the words for agents, bots and broadcasts are not all known, so that
 //!   any other word is the business. A customer's topic with another word is kept, and read as neither.
-//! * `phone_number` comes with and without the country code: see [`Written`].
+//! * `phone_number` comes with and without the country code: see `parts.rs`.
 //! * Times are documented as Unix milliseconds and captured as ISO: both are read.
 //! * Ads are not passed on at all. The business number is not named: configuration maps `project_id`.
 //! * Topics about chats, orders and payments tell a second time what a message told, and open no window.

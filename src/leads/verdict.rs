@@ -335,6 +335,7 @@ mod tests {
             R::CatchingUp,
             R::NeverWrote,
             R::ProviderRefused,
+            R::OptedOut,
             R::ConsentWithdrawn,
             R::ClockUnsure,
         ];

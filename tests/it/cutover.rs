@@ -63,7 +63,7 @@ impl Run {
         let place = Place::new(toml);
         place.write("wati", "fixture-path-token", 0o600);
         place.write("meta", META_SECRET, 0o600);
-        let config = Config::load(&place.path("wabridge.toml")).unwrap();
+        let config = Config::load(place.path("wabridge.toml")).unwrap();
         let signer = Signer::of(&config);
         let clock = Arc::new(SetClock::at(at(0)));
         let daemon = Daemon::start(config, Arc::clone(&clock) as _).unwrap();
@@ -333,7 +333,7 @@ fn retire(both: &Run, facts: &[Fact]) {
     let folder = both.place.path("").display().to_string();
     let toml = TOML.replace("{old}", "retired = true").replace("{folder}", folder.trim_end_matches('/'));
     let file = both.place.write("retired.toml", &toml, 0o600);
-    let in_use = Config::load(&both.place.path("wabridge.toml")).unwrap();
+    let in_use = Config::load(both.place.path("wabridge.toml")).unwrap();
     assert_eq!(both.daemon.reloader.reload(&file).unwrap(), [] as [&str; 0]);
 
     let second = CUT - 600;
