@@ -4,7 +4,7 @@ use crate::command::Place;
 use crate::support::client::META;
 use crate::support::process::Process;
 use rusqlite::Connection;
-use wabridge::store::sqlite::SqliteStore;
+use wabridge::store::sqlite::{SCHEMA_VERSION, SqliteStore};
 
 #[test]
 fn a_second_daemon_on_the_same_store_exits_75_and_leaves_the_first_alone() {
@@ -22,8 +22,8 @@ fn a_store_that_only_a_newer_version_can_read_exits_78_untouched() {
     let place = Place::new(META);
     let path = place.path("wabridge.db");
     SqliteStore::prepare(&path).unwrap();
-    let newer = "UPDATE meta SET value = 2 WHERE name IN ('schema_version', 'min_reader_version')";
-    assert_eq!(Connection::open(&path).unwrap().execute(newer, []).unwrap(), 2);
+    let newer = "UPDATE meta SET value = ? WHERE name IN ('schema_version', 'min_reader_version')";
+    assert_eq!(Connection::open(&path).unwrap().execute(newer, [SCHEMA_VERSION + 1]).unwrap(), 2);
     let before = std::fs::read(&path).unwrap();
     let mut process = Process::launch(&place, "");
     assert_eq!(process.wait().code(), Some(78));
