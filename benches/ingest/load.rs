@@ -148,8 +148,9 @@ pub(crate) fn serve() {
             Pace::Every { interval, count, store, campaign } => {
                 let probe = Probe::start(store);
                 let requests = with_strangers(&maker, &ready, order.from, *count);
+                let (maker, address) = (&maker, order.address);
                 std::thread::scope(|scope| {
-                    let beside = campaign.map(|it| scope.spawn(|| send_campaign(&maker, order.address, it)));
+                    let beside = campaign.map(|it| scope.spawn(move || send_campaign(maker, address, it)));
                     let outcome = paced(order.address, requests, *interval, probe);
                     let campaign = beside.map(|it| it.join().expect("the campaign does not fail"));
                     Outcome { campaign, ..outcome }
