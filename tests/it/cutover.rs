@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use story::{CUT, END, Fact, PEOPLE, REFUSED, STOPS, What, at, hides_phone, phone, user_id};
+use story::{CUT, END, Fact, PEOPLE, REFUSED, STOPS, Said, What, at, hides_phone, phone, user_id};
 use wabridge::alerts::{Sources, Watcher};
 use wabridge::clock::{Clock, SetClock};
 use wabridge::config::{Config, Live};
@@ -326,6 +326,29 @@ fn what_both_tell_names_both_and_an_old_channel_that_is_retired_still_takes_what
     assert!(hides_phone(4));
     retire(&both, &facts);
     both.end();
+}
+
+#[test]
+fn a_lead_is_found_as_it_was_before_the_name_was_known_whose_id_it_answers_under() {
+    let run = Run::start(&TOML.replace("{old}", ""));
+    let told = |second: i64, heard: i64, (phone, user_id): (bool, bool)| {
+        let id = format!("wamid.{second}");
+        let fact = Fact { second, person: 0, id, what: What::Text("Hello", None) };
+        (heard, "meta", fact.meta_saying(Said { phone, user_id, click: false }))
+    };
+    // The user id is heard of first, though the phone wrote first; then both turn out to be one person.
+    run.deliver(&[
+        told(END, END, (false, true)),
+        told(CUT, END + 60, (true, false)),
+        told(END + 90, END + 90, (true, true)),
+    ]);
+    let lead = run.json(&format!("/v1/leads/{}", user_id(0)));
+    let id = lead["id"].as_str().unwrap();
+    let asked = format!("/v1/window?lead={id}&business=%2B442079460001&at={}", at(CUT + 60));
+    let verdict = run.json(&asked);
+    assert_eq!((&verdict["reason"], &verdict["lead_id"]), (&json!("customer_wrote"), &lead["id"]));
+    assert_eq!(verdict["last_inbound_at"], json!(at(CUT)));
+    run.end();
 }
 
 /// The old channel is marked as retired: late deliveries still count, and its silence is no matter.

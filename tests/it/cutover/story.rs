@@ -153,7 +153,8 @@ impl Fact {
         self.meta_saying(Said { phone, user_id: by_meta, click: by_meta })
     }
 
-    fn meta_saying(&self, said: Said) -> Vec<u8> {
+    /// As Meta tells it, with so much of it.
+    pub(super) fn meta_saying(&self, said: Said) -> Vec<u8> {
         let phone = said.phone.then(|| phone(self.person));
         let user_id = said.user_id.then(|| user_id(self.person));
         let second = at(self.second).as_second().to_string();
