@@ -61,8 +61,6 @@ CREATE TABLE search (
     PRIMARY KEY (kind, value, cluster)
 ) WITHOUT ROWID;
 
-CREATE INDEX search_by_cluster ON search (cluster);
-
 INSERT INTO meta VALUES ('search_filled', 0);
 
 -- An older version would not know what some of the new events mean.

@@ -155,8 +155,13 @@ fn fold_anew(connection: &Connection, cluster: i64, mut events: Vec<EventRow>) -
     ];
     let mut rows = rows(connection, &events);
     // As if nobody were in it, so that whatever is counted of people counts these no more.
-    if let Ok(before) = rows.state(cluster) {
-        rows.save(cluster, &before, &Cluster::default())?;
+    match rows.state(cluster) {
+        Ok(before) => rows.save(cluster, &before, &Cluster::default())?,
+        // Nobody knows what they were called: every row is looked at, this once.
+        Err(_) => {
+            let forget = "DELETE FROM search WHERE cluster = ?";
+            connection.execute(forget, [cluster]).map_err(failed(DOING))?;
+        }
     }
     for sql in DISSOLVE {
         connection.prepare_cached(sql).and_then(|mut it| it.execute([cluster])).map_err(failed(DOING))?;

@@ -7,6 +7,7 @@ use crate::leads::search::words;
 use crate::store::{EventRow, Rows, StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeSet;
 use wabridge_model::cluster::{Alias, Cluster};
 use wabridge_model::evidence::{Evidence, Position};
 use wabridge_model::id::{EventId, EventKey, Identity, IdentityKind, LeadId};
@@ -70,14 +71,17 @@ impl SqliteRows<'_> {
         Ok(())
     }
 
-    /// The words of everybody's names, for look-up.
-    pub(super) fn save_words(&self, cluster: i64, leads: &[Lead]) -> Result<(), StoreError> {
+    /// The words of everybody's names, for look-up. What to forget is read off the state before: an index for
+    /// it would cost as much as the words themselves.
+    pub(super) fn save_words(&self, cluster: i64, before: &[Lead], after: &[Lead]) -> Result<(), StoreError> {
         const ADD: &str = "INSERT OR IGNORE INTO search (kind, value, cluster) VALUES ('name', ?, ?)";
-        self.run("forget names", "DELETE FROM search WHERE cluster = ?", [cluster])?;
-        for name in leads.iter().filter_map(|lead| lead.name.as_ref()) {
-            for word in words(&name.value) {
-                self.run("save a name", ADD, params![word, cluster])?;
-            }
+        const FORGET: &str = "DELETE FROM search WHERE kind = 'name' AND value = ? AND cluster = ?";
+        let (old, new) = (words_of(before), words_of(after));
+        for word in old.difference(&new) {
+            self.run("forget a name", FORGET, params![word, cluster])?;
+        }
+        for word in new.difference(&old) {
+            self.run("save a name", ADD, params![word, cluster])?;
         }
         Ok(())
     }
@@ -134,6 +138,11 @@ fn broken_promises(cluster: &Cluster) -> i64 {
 /// What of a lead other tables repeat.
 fn repeated(leads: &[Lead]) -> impl Iterator<Item = (&Vec<Name>, &Vec<wabridge_model::attribution::Touch>)> {
     leads.iter().map(|lead| (&lead.names, &lead.attribution.touches))
+}
+
+/// The words that people are called by.
+fn words_of(leads: &[Lead]) -> BTreeSet<String> {
+    leads.iter().filter_map(|lead| lead.name.as_ref()).flat_map(|name| words(&name.value)).collect()
 }
 
 /// What people are called.
@@ -221,7 +230,7 @@ impl Rows for SqliteRows<'_> {
             self.save_handles(cluster, &after.leads)?;
         }
         if !called(&before.leads).eq(called(&after.leads)) {
-            self.save_words(cluster, &after.leads)?;
+            self.save_words(cluster, &before.leads, &after.leads)?;
         }
         if !repeated(&before.leads).eq(repeated(&after.leads)) {
             self.save_touches(cluster, &after.leads)?;
@@ -242,15 +251,15 @@ impl Rows for SqliteRows<'_> {
             "UPDATE aliases SET cluster = ?2 WHERE cluster = ?1",
             "UPDATE OR REPLACE handles SET cluster = ?2 WHERE cluster = ?1",
         ];
-        rollups::replace(self.connection, gone, &self.state(gone)?, &Cluster::default())?;
+        let state = self.state(gone)?;
+        rollups::replace(self.connection, gone, &state, &Cluster::default())?;
+        self.save_words(gone, &state.leads, &[])?;
         for sql in MOVES {
             self.run("join clusters", sql, [gone, into])?;
         }
         // The joined state is folded anew and counts them again.
-        let broken = broken_promises(&self.state(gone)?);
-        self.count_promises(-broken)?;
+        self.count_promises(-broken_promises(&state))?;
         self.run("join clusters", "DELETE FROM touches WHERE cluster = ?", [gone])?;
-        self.run("join clusters", "DELETE FROM search WHERE cluster = ?", [gone])?;
         self.run("join clusters", "DELETE FROM clusters WHERE id = ?", [gone]).map(drop)
     }
 

@@ -24,7 +24,7 @@ pub(super) fn fill(connection: &mut Connection) -> Result<(), StoreError> {
         for id in ids {
             let id = id.map_err(failed(doing))?;
             let state = rows.state(id)?;
-            rows.save_words(id, &state.leads)?;
+            rows.save_words(id, &[], &state.leads)?;
         }
     }
     transaction
