@@ -152,7 +152,7 @@ fn quiet_channel(quiet: &Quiet, now: Timestamp) -> Finding {
     }
 }
 
-fn unknown_number(Unlisted { channel, account_id, since }: &Unlisted) -> Finding {
+fn unknown_number(Unlisted { channel, account_id, since, .. }: &Unlisted) -> Finding {
     // Its end alone: some providers' ids are phone numbers.
     let account: String = account_id.chars().skip(account_id.chars().count().saturating_sub(4)).collect();
     Finding {

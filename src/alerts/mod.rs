@@ -33,7 +33,8 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(24 * 3600);
 fn is_unknown(number: &Unlisted, channels: &[Channel]) -> bool {
     let channel = channels.iter().find(|channel| channel.name == number.channel && !channel.retired);
     let unlisted = |channel: &Channel| {
-        channel.business_number.is_none() && !channel.business_numbers.contains_key(&number.account_id)
+        let is_the_only_one = channel.business_number.as_ref().is_some_and(|it| it.e164() == number.number);
+        !is_the_only_one && !channel.business_numbers.contains_key(&number.account_id)
     };
     channel.is_some_and(unlisted)
 }

@@ -99,13 +99,14 @@ impl Reader {
     ) -> Vec<(String, Phone)> {
         let Account { channel, business_numbers, business_number, .. } = &endpoint.account;
         let mut resolved = Vec::new();
-        for item in items.iter_mut().filter(|_| business_number.is_none()) {
+        for item in items.iter_mut() {
             let Item::Event(event) = item else { continue };
             let (Some(id), Some(number)) = (&event.business.account_id, &event.business.number) else {
                 continue;
             };
             let place = (channel.clone(), id.clone());
-            if business_numbers.contains_key(id) || known.contains_key(&place) {
+            let is_ours = business_number.as_ref() == Some(number) || business_numbers.contains_key(id);
+            if is_ours || known.contains_key(&place) {
                 continue;
             }
             if self.hold_unknown_numbers {

@@ -30,6 +30,8 @@ pub struct Unlisted {
     pub channel: String,
     /// The provider's id of a business number.
     pub account_id: String,
+    /// The number it stands for since, in E.164.
+    pub number: String,
     /// When it was first seen.
     pub since: Timestamp,
 }

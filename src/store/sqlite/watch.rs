@@ -48,12 +48,13 @@ impl Watch for SqliteStore {
     }
 
     fn unlisted_numbers(&self) -> Result<Vec<Unlisted>, StoreError> {
-        const LIST: &str = "SELECT channel, account_id, first_seen FROM account_numbers";
+        const LIST: &str = "SELECT channel, account_id, number, first_seen FROM account_numbers";
         let doing = "list unlisted numbers";
         self.readers.read(|connection| {
             let mut statement = connection.prepare_cached(LIST).map_err(failed(doing))?;
             let unlisted = |row: &rusqlite::Row<'_>| {
-                Ok(Unlisted { channel: row.get(0)?, account_id: row.get(1)?, since: instant(row.get(2)?) })
+                let (channel, account_id, number) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Unlisted { channel, account_id, number, since: instant(row.get(3)?) })
             };
             let rows = statement.query_map([], unlisted).map_err(failed(doing))?;
             rows.map(|row| row.map_err(failed(doing))).collect()
