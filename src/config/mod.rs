@@ -18,6 +18,7 @@ mod region;
 mod secret;
 mod server;
 mod store;
+pub mod target;
 mod window;
 
 pub use alerts::Alerts;
@@ -31,6 +32,7 @@ pub use region::Region;
 pub use secret::{SecretError, SecretErrors, SecretFault, SecretReference};
 pub use server::Server;
 pub use store::Store;
+pub use target::Target;
 pub use window::Window;
 
 pub(crate) use channel::signing_key;
@@ -74,6 +76,8 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// Every `[[link]]`. Codes are unique without regard to case.
     pub links: Vec<Link>,
+    /// Every `[[target]]`, in the order of the file. Names are unique.
+    pub targets: Vec<Target>,
 }
 
 impl Config {
@@ -90,6 +94,7 @@ impl Config {
             backup: Backup::default(),
             channels: Vec::new(),
             links: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -124,6 +129,7 @@ impl Config {
         Config {
             channels: channel::read_all(root, &server),
             links: link::read_all(root),
+            targets: Vec::new(),
             store: root.section("store").map(Store::read).unwrap_or_default(),
             region: root.section("region").map(Region::read).unwrap_or_default(),
             window: root.section("window").map(Window::read).unwrap_or_default(),

@@ -5,6 +5,7 @@
 pub mod error;
 pub mod journal;
 pub mod mending;
+pub mod outbox;
 pub mod replay;
 pub mod sqlite;
 pub mod watch;

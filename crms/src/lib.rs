@@ -1,0 +1,19 @@
+//! Outbound adapters: what is due for a lead, planned into the fewest calls of a CRM's API.
+//!
+//! Start at [`crm`], the seam; [`transport`] is the one way out, [`mapping`] what is written where, [`schema`]
+//! what a CRM's fields are; then one file or folder per CRM, and [`registry`], which lists them. No I/O of its
+//! own, no clock, no retries.
+
+pub mod crm;
+pub mod mapping;
+pub mod registry;
+pub mod schema;
+pub mod transport;
+
+pub use crm::{
+    About, ActivityWrite, AuthScheme, Bundle, Capability, Crm, DealWrite, Delivery, Desk, Found, NoticeProof,
+    People, PersonWrite, Receipt, Record, Who, Written,
+};
+pub use mapping::Datum;
+pub use schema::Schema;
+pub use transport::{Answer, Call, Later, Method, NoAnswer, Transport};

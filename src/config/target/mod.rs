@@ -1,0 +1,106 @@
+//! `[[target]]`: one CRM account that records are written to, or one signed webhook.
+//! Here is what it is; `read.rs` is how it is read.
+
+use super::secret::SecretReference;
+use jiff::SignedDuration;
+use std::fmt;
+use wabridge_crms::Crm;
+use wabridge_crms::mapping::Mapping;
+use wabridge_model::{Country, Phone};
+
+/// One CRM account.
+#[derive(Clone)]
+pub struct Target {
+    /// Its name, in commands, answers and stored rows.
+    pub name: String,
+    /// Which CRM.
+    pub crm: &'static dyn Crm,
+    /// The object that new people are created as.
+    pub person: &'static str,
+    /// Whether it is written to.
+    pub mode: Mode,
+    /// Where its token is.
+    pub token: SecretReference,
+    /// Our unique field in the CRM.
+    pub key_field: String,
+    /// Another host for this CRM, without a slash at the end.
+    pub base_url: Option<String>,
+    /// Only leads of these channels; empty: of all.
+    pub channels: Vec<String>,
+    /// Only leads who wrote to these numbers; empty: to any.
+    pub business_numbers: Vec<Phone>,
+    /// Only leads whose phone belongs to these countries; empty: to any.
+    pub regions: Vec<Country>,
+    /// What is written where.
+    pub fields: Vec<Mapping>,
+    /// What an activity shows.
+    pub activity: Activity,
+    /// When a deal is created, and as what; `None`: never.
+    pub deal: Option<Deal>,
+}
+
+/// Whether a target is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It is.
+    #[default]
+    Live,
+    /// What would be written is worked out and recorded, and nothing is written.
+    Shadow,
+    /// Everything waits.
+    Paused,
+}
+
+/// What an activity shows beside its one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activity {
+    /// Nothing else.
+    #[default]
+    Summary,
+    /// The messages, a line each.
+    Transcript,
+    /// The address of the lead's page.
+    Link,
+}
+
+/// When a deal is created, and as what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deal {
+    /// The signals that qualify, by name.
+    pub when: Vec<String>,
+    /// The pipeline, by the CRM's id.
+    pub pipeline: String,
+    /// The stage, by the CRM's id.
+    pub stage: String,
+    /// How long until it is expected to close.
+    pub close_after: SignedDuration,
+}
+
+impl Target {
+    /// A live target with defaults, that maps nothing: for tests and the demo.
+    #[must_use]
+    pub fn new(name: impl Into<String>, crm: &'static dyn Crm, token: SecretReference) -> Target {
+        Target {
+            name: name.into(),
+            crm,
+            person: crm.about().people.first().copied().unwrap_or("contact"),
+            mode: Mode::Live,
+            token,
+            key_field: "wa_e164".to_owned(),
+            base_url: None,
+            channels: Vec::new(),
+            business_numbers: Vec::new(),
+            regions: Vec::new(),
+            fields: Vec::new(),
+            activity: Activity::default(),
+            deal: None,
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let crm = self.crm.about().slug;
+        f.debug_struct("Target").field("name", &self.name).field("crm", &crm).finish_non_exhaustive()
+    }
+}
