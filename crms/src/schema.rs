@@ -10,6 +10,9 @@ pub struct Schema {
     pub objects: BTreeMap<String, Object>,
     /// The pipelines of deals, by the CRM's id.
     pub pipelines: BTreeMap<String, Pipeline>,
+    /// What the adapter has to know of the account, in its own words: where its records are shown.
+    #[serde(default)]
+    pub account: BTreeMap<String, String>,
 }
 
 /// One kind of record.
