@@ -8,6 +8,7 @@ pub mod choose;
 pub mod crm;
 pub mod hubspot;
 pub mod mapping;
+mod near;
 pub mod registry;
 pub mod schema;
 pub mod transport;
@@ -17,5 +18,6 @@ pub use crm::{
     People, PersonWrite, Receipt, Record, Who, Written,
 };
 pub use mapping::Datum;
+pub use near::nearest;
 pub use schema::Schema;
 pub use transport::{Answer, Call, Later, Method, NoAnswer, Transport};

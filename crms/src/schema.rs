@@ -1,4 +1,8 @@
-//! What a CRM's fields and pipelines are, in one shape for all.
+//! What a CRM's fields and pipelines are, in one shape for all, and whether they are what we need.
+
+mod check;
+
+pub use check::{Fault, Holds, Needs, Problem, faults, missing_fields, refuses};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+pub(crate) use wabridge_crms::nearest;
 
 /// Where mistakes are collected while a document is read.
 pub(super) struct Report<'i> {
@@ -256,13 +257,6 @@ impl<'t, 'i> Table<'t, 'i> {
 
 fn found_at<'t, 'i>(value: &'t Spanned<DeValue<'i>>) -> Found<&'t DeValue<'i>> {
     Found { value: value.get_ref(), at: value.span().start }
-}
-
-/// The choice most like a word, if any is alike enough to be what was meant.
-pub(crate) fn nearest<'c>(word: &str, choices: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let alike = |choice: &'c str| (strsim::jaro_winkler(word, choice), choice);
-    let best = choices.into_iter().map(alike).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best.0 >= 0.8).then_some(best.1)
 }
 
 #[cfg(test)]
