@@ -2,7 +2,7 @@
 
 mod check;
 
-pub use check::{Fault, Holds, Needs, Problem, faults, missing_fields, refuses};
+pub use check::{Fault, Holds, Needs, Problem, faults, lacking, missing_fields, refuses};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -26,15 +26,16 @@ const NATIVE: [Native; 2] = [
     Native { slug: "", phone: "phone", email: "email", first_name: "first_name", last_name: "last_name" },
 ];
 
-/// Fields of ours, the same in every CRM.
+/// Fields of ours, the same in every CRM. Many accounts have fields called `utm_source` that web forms fill, so ours
+/// are called otherwise.
 const OURS: [(&str, &str); 7] = [
     ("wa_source", "source"),
     ("first_conversation_url", "first_conversation_url"),
-    ("utm_source", "utm.source"),
-    ("utm_medium", "utm.medium"),
-    ("utm_campaign", "utm.campaign"),
-    ("utm_term", "utm.term"),
-    ("utm_content", "utm.content"),
+    ("wa_utm_source", "utm.source"),
+    ("wa_utm_medium", "utm.medium"),
+    ("wa_utm_campaign", "utm.campaign"),
+    ("wa_utm_term", "utm.term"),
+    ("wa_utm_content", "utm.content"),
 ];
 
 /// What a person is called where nobody knows: some CRMs take no record without a name.

@@ -126,16 +126,17 @@ fn fields(given: &[Mapping]) -> Vec<String> {
 #[test]
 fn the_five_are_always_written_unless_they_are_mapped_elsewhere() {
     let all = fields(&[]);
-    for field in ["phone", "email", "wa_source", "first_conversation_url", "utm_source", "utm_content"] {
+    for field in ["phone", "email", "wa_source", "first_conversation_url", "wa_utm_source", "wa_utm_content"]
+    {
         assert!(all.iter().any(|known| known == field), "{field}");
     }
     let given = [
         Mapping { field: "mobilephone".to_owned(), ..mapping("phone") },
-        Mapping { field: "utm_source".to_owned(), ..mapping("attribution.last.ad_id") },
+        Mapping { field: "wa_utm_source".to_owned(), ..mapping("attribution.last.ad_id") },
         Mapping { field: "firstname".to_owned(), ..mapping("name") },
     ];
     let beside = fields(&given);
-    for field in ["phone", "utm_source", "firstname", "lastname"] {
+    for field in ["phone", "wa_utm_source", "firstname", "lastname"] {
         assert!(!beside.iter().any(|known| known == field), "{field}");
     }
     assert_eq!(beside.len(), all.len() - 4);

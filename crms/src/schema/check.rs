@@ -144,6 +144,30 @@ pub fn missing_fields(needs: &Needs<'_>, schema: &Schema) -> Vec<NewField> {
     [key].into_iter().chain(mapped).filter(|field| !has(&field.name)).collect()
 }
 
+/// Which of an adapter's own fields are not there, or not unique where they must be. One of deals holds deals; any
+/// other holds the person.
+#[must_use]
+pub fn lacking(own: &[NewField], schema: &Schema) -> Vec<Fault> {
+    let fault = |new: &NewField| {
+        let found = schema.objects.get(&new.object).and_then(|object| object.fields.get(&new.name));
+        let (problem, text) = match found {
+            None => (Problem::Missing, format!("{} has no field '{}'", new.object, new.name)),
+            Some(field) if new.unique && !field.unique => {
+                (Problem::NotUnique, format!("{} field '{}' is not unique", new.object, new.name))
+            }
+            Some(_) => return None,
+        };
+        let holds = if new.object == "deal" { Holds::Deals } else { Holds::Person };
+        let (object, name) = (new.object.clone(), new.name.clone());
+        let advice = match problem {
+            Problem::Missing => "run `wabridge target setup --apply`".to_owned(),
+            _ => "take it away in the CRM and run `wabridge target setup --apply`".to_owned(),
+        };
+        Some(Fault { object, name, problem, holds, text, advice })
+    };
+    own.iter().filter_map(fault).collect()
+}
+
 fn label(mapping: &Mapping) -> (String, FieldKind) {
     match &mapping.from {
         Source::Value(Datum::Number(_)) => (mapping.field.clone(), FieldKind::Number),

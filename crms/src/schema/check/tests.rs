@@ -503,3 +503,20 @@ fn a_single_value_is_refused_where_it_does_not_fit() {
         assert_eq!(refuses(field, &datum), expected, "{field:?} {datum:?}");
     }
 }
+
+#[test]
+fn a_field_that_an_adapter_needs_holds_what_it_is_for() {
+    let own = |object: &str, name: &str| NewField {
+        object: object.to_owned(),
+        name: name.to_owned(),
+        label: String::new(),
+        kind: FieldKind::Text,
+        unique: true,
+    };
+    let needed = [own("contact", "wa_e164"), own("contact", "phone"), own("deal", "wa_deal_key")];
+    let found = lacking(&needed, &schema());
+    let told: Vec<_> = found.iter().map(|fault| (fault.name.as_str(), fault.problem, fault.holds)).collect();
+    let expected =
+        [("phone", Problem::NotUnique, Holds::Person), ("wa_deal_key", Problem::Missing, Holds::Deals)];
+    assert_eq!(told, expected);
+}
