@@ -85,6 +85,7 @@ fn schema() -> Schema {
     Schema {
         objects: BTreeMap::from([("contact".to_owned(), Object { fields })]),
         pipelines: BTreeMap::from([("default".to_owned(), sales), ("7781".to_owned(), repairs)]),
+        ..Schema::default()
     }
 }
 
