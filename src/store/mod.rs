@@ -84,6 +84,32 @@ pub struct Prepared {
     pub items: Result<Vec<Item>, Malformed>,
 }
 
+/// The most items of a request that is settled at once.
+const LARGE: usize = 50;
+
+impl Prepared {
+    /// Whether it has so many items that it would hold up the requests after it.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.items.as_ref().is_ok_and(|items| items.len() > LARGE)
+    }
+}
+
+/// A request that was set aside, to be settled a slice at a time.
+#[derive(Debug)]
+pub struct Aside {
+    /// The request.
+    pub prepared: Prepared,
+    /// Which of its items are left, next first; `None` until the store has looked.
+    pub left: Option<Vec<usize>>,
+}
+
+impl From<Prepared> for Aside {
+    fn from(prepared: Prepared) -> Aside {
+        Aside { prepared, left: None }
+    }
+}
+
 /// The business numbers that account ids stood for which no channel named, by channel and account id.
 pub type AccountNumbers = BTreeMap<(String, String), Phone>;
 
@@ -103,18 +129,32 @@ pub trait Inbox: Send + Sync {
     /// Stores a request. When this resolves to `Ok`, it is committed and flushed.
     fn append(&self, request: Request) -> Later<Result<(), StoreError>>;
 
-    /// The oldest requests that are not settled, at most `limit`; fewer where they are large.
+    /// The oldest requests that are not settled nor set aside, at most `limit`; fewer where they are large.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError>;
 
     /// Projects requests in the order given, in slices between acknowledgements. Returns how many were
-    /// settled; those that fail alone are quarantined and count as settled.
+    /// settled; those that fail alone are quarantined and count as settled, and so do those that are set
+    /// aside because they have many items.
     ///
     /// # Errors
     /// When the store cannot be written; nothing is lost, the requests stay unsettled.
     fn settle(&self, prepared: Vec<Prepared>) -> Result<usize, StoreError>;
+
+    /// The next of the requests that are set aside: they have many items, or were in hand at a crash.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn claim_aside(&self) -> Result<Option<Stored>, StoreError>;
+
+    /// Projects one slice of a request that was set aside. Returns what is left of it, if anything; it counts
+    /// as waiting until all of it is projected.
+    ///
+    /// # Errors
+    /// When the store cannot be written; nothing is lost, the rest of the request is claimed again.
+    fn settle_aside(&self, aside: Aside) -> Result<Option<Aside>, StoreError>;
 
     /// Marks a request as in hand, so that one that brings the process down twice is found.
     fn in_hand(&self, request: Option<i64>);

@@ -3,6 +3,7 @@
 //! In: a path. Out: a [`SqliteStore`] that is migrated, safe to write (WAL, FULL), and held against a
 //! second daemon.
 
+mod aside;
 pub mod backup;
 mod checkpoint;
 mod hand;
@@ -22,7 +23,7 @@ mod watch;
 mod writer;
 
 use crate::fault;
-use crate::store::{Backlog, Inbox, Later, Prepared, Request, StoreError, StoreErrorKind, Stored};
+use crate::store::{Aside, Backlog, Inbox, Later, Prepared, Request, StoreError, StoreErrorKind, Stored};
 use hand::{Hand, Slot};
 use rusqlite::Connection;
 use sql::failed;
@@ -163,11 +164,18 @@ impl Inbox for SqliteStore {
     }
 
     fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        let crashes = if self.opened.elapsed() >= TRIAL { 1 } else { 2 };
-        self.readers.read(|connection| {
-            let suspect = readers::claim_suspect(connection, crashes)?;
-            if suspect.is_empty() { readers::claim(connection, limit) } else { Ok(suspect) }
-        })
+        self.readers.read(|connection| readers::claim(connection, limit))
+    }
+
+    fn claim_aside(&self) -> Result<Option<Stored>, StoreError> {
+        let with_suspects = self.opened.elapsed() >= TRIAL;
+        self.readers.read(|connection| readers::claim_aside(connection, with_suspects))
+    }
+
+    fn settle_aside(&self, aside: Aside) -> Result<Option<Aside>, StoreError> {
+        let writing = self.writing()?;
+        let hand = Arc::clone(&writing.hand);
+        writing.writer.run(move |connection| aside::slice(connection, aside, &hand))
     }
 
     fn settle(&self, mut prepared: Vec<Prepared>) -> Result<usize, StoreError> {
