@@ -129,6 +129,8 @@ fn commit_slice(
     settle::book(&transaction, &counts)?;
     if dry_run {
         transaction.rollback().map_err(failed(doing))?;
+        // Their rows are gone again: the next slice would give the same to others.
+        changes.newcomers = changes.clusters.split_off(&(newest_cluster(connection)? + 1)).len() as u64;
     } else {
         transaction.commit().map_err(failed(doing))?;
     }
@@ -254,6 +256,11 @@ fn before(transaction: &Transaction<'_>, request: i64, ordinal: i64) -> Result<O
 fn is_whole(transaction: &Transaction<'_>, request: i64) -> Result<bool, StoreError> {
     const FIND: &str = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE request = ? AND ordinal = -1)";
     transaction.query_row(FIND, [request], |row| row.get(0)).map_err(failed("read the quarantine"))
+}
+
+fn newest_cluster(connection: &Connection) -> Result<i64, StoreError> {
+    const NEWEST: &str = "SELECT coalesce(max(id), 0) FROM clusters";
+    connection.query_row(NEWEST, [], |row| row.get(0)).map_err(failed("find an event's people"))
 }
 
 fn cluster_of(transaction: &Transaction<'_>, event: i64) -> Result<Option<i64>, StoreError> {
