@@ -20,6 +20,7 @@ mod saying;
 mod serve;
 mod sign;
 mod tail;
+mod target;
 mod token;
 mod window;
 
@@ -66,6 +67,7 @@ enum Command {
     Restore(backup::Restore),
     Sign(sign::Sign),
     Tail(tail::Tail),
+    Target(target::Target),
     Token(token::Token),
     Window(window::Window),
 }
@@ -107,6 +109,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Restore(restore) => restore.run(out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
         Command::Tail(tail) => tail.run(&load(&config)?, out),
+        Command::Target(target) => target.run(&config, out),
         Command::Token(token) => token.run(&load(&config)?, out),
         Command::Window(window) => window.run(&load(&config)?, out),
     }
