@@ -5,7 +5,6 @@
 
 use super::advice::{Advice, advice};
 use super::failure::Failure;
-use crate::config::target::Mode;
 use crate::config::{Channel, Config, SecretErrors, Server, Store, Target};
 use crate::exit::Exit;
 use std::io::Write;
@@ -102,12 +101,7 @@ fn configuration(path: &Path, config: &Config) -> Vec<Finding> {
 }
 
 fn target(target: &Target) -> String {
-    let mode = match target.mode {
-        Mode::Live => "live",
-        Mode::Shadow => "shadow",
-        Mode::Paused => "paused",
-    };
-    format!("{} ({}, {mode})", target.name, target.crm.about().slug)
+    format!("{} ({}, {})", target.name, target.crm.about().slug, target.mode.as_str())
 }
 
 fn token(target: &Target) -> Finding {

@@ -128,6 +128,8 @@ fn modes_activities_and_values_of_every_type_are_read() {
     assert_eq!(field(&target, "c").from, Source::Value(Datum::Number("-3".to_owned())));
     assert_eq!(field(&target, "d").path().unwrap().argument(), Some("+918047000000"));
     assert_eq!(field(&target, "d").on_missing, OnMissing::Hold);
+    assert_eq!(field(&target, "d").owner, Owner::Bridge, "of a window");
+    assert_eq!(field(&target, "e").owner, Owner::Human);
     assert_eq!(field(&target, "e").default, Some(Datum::Number("0".to_owned())));
     assert_eq!(field(&target, "f").path().unwrap().argument(), Some("plan"));
     assert_eq!(field(&target, "g h").path().unwrap().as_str(), "company");
@@ -457,6 +459,6 @@ fn of_a_target_the_fields_are_shown_that_each_path_is_mapped_to() {
     assert_eq!(of("phone"), serde_json::json!(["phone", "wa_e164"]));
     assert_eq!(of("username"), serde_json::json!([]));
     let unknown = place.run(&["target", "fields", "hubspt"]);
-    assert_eq!(unknown.code, 65, "{unknown:?}");
-    assert!(unknown.err.contains("there is no target 'hubspt'; did you mean 'hubspot'?"), "{unknown:?}");
+    assert_eq!(unknown.code, 64, "{unknown:?}");
+    assert!(unknown.err.contains("no target 'hubspt'; did you mean 'hubspot'?"), "{unknown:?}");
 }

@@ -37,6 +37,6 @@ fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Account, Failure> {
             None if config.targets.is_empty() => "the configuration has no [[target]]".to_owned(),
             None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
         };
-        Failure::new(Exit::Data, format!("there is no target '{name}'; {way_out}"))
+        Failure::new(Exit::Usage, format!("no target '{name}'; {way_out}"))
     })
 }
