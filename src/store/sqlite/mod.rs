@@ -7,6 +7,7 @@ pub mod backup;
 mod checkpoint;
 mod hand;
 mod journal;
+mod outbox;
 mod parked;
 mod readers;
 pub mod rebuild;
@@ -22,6 +23,7 @@ mod watch;
 mod writer;
 
 use crate::fault;
+use crate::routing::Routes;
 use crate::store::{Backlog, Inbox, Later, Prepared, Request, StoreError, StoreErrorKind, Stored};
 use hand::{Hand, Slot};
 use rusqlite::Connection;
@@ -29,7 +31,7 @@ use sql::failed;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use wabridge_model::evidence::Proof;
 
@@ -48,6 +50,8 @@ pub struct SqliteStore {
     path: PathBuf,
     opened: Instant,
     readers: readers::Readers,
+    /// Where changes go.
+    routes: RwLock<Arc<Routes>>,
     // Dropped in this order: the checkpointer leans on the writer, the lock outlives both.
     writing: Option<Writing>,
 }
@@ -89,6 +93,7 @@ impl SqliteStore {
             path: path.to_owned(),
             opened: Instant::now(),
             readers: readers::Readers::new(path),
+            routes: RwLock::default(),
             writing: Some(writing),
         })
     }
@@ -110,7 +115,8 @@ impl SqliteStore {
             }
         }
         let (path, readers) = (path.to_owned(), readers::Readers::new(path));
-        Ok(SqliteStore { path, opened: Instant::now(), readers, writing: None })
+        let routes = RwLock::default();
+        Ok(SqliteStore { path, opened: Instant::now(), readers, routes, writing: None })
     }
 
     /// Migrates the store and lets go of it again: for commands that need no daemon.
@@ -174,9 +180,10 @@ impl Inbox for SqliteStore {
         let writing = self.writing()?;
         let mut settled = 0;
         while !prepared.is_empty() {
-            let hand = Arc::clone(&writing.hand);
+            let (hand, routes) = (Arc::clone(&writing.hand), self.routes());
             let (done, rest) = writing.writer.run(move |connection| {
-                let done = settle::slice(connection, &prepared, &hand)?;
+                let slice = |connection: &mut Connection| settle::slice(connection, &prepared, &hand);
+                let done = outbox::routed(connection, routes, slice)?;
                 Ok((done, prepared.split_off(done)))
             })?;
             settled += done;

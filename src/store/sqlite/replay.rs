@@ -5,7 +5,7 @@
 
 use super::settle::{self, Counts, SLICE, count};
 use super::sql::failed;
-use super::{SqliteStore, parked, readers};
+use super::{SqliteStore, outbox, parked, readers};
 use crate::store::replay::{Changes, Parked, Replays, Selection};
 use crate::store::{AccountNumbers, Prepared, Request, StoreError, Stored};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -45,8 +45,10 @@ impl Replays for SqliteStore {
         let writing = self.writing()?;
         let mut changes = Changes::default();
         while !prepared.is_empty() {
+            let routes = self.routes();
             let (changed, rest) = writing.writer.run(move |connection| {
-                let changed = slice(connection, &prepared, dry_run)?;
+                let slice = |connection: &mut Connection| slice(connection, &prepared, dry_run);
+                let changed = outbox::routed(connection, routes, slice)?;
                 let done = usize::try_from(changed.requests).unwrap_or(prepared.len());
                 Ok((changed, prepared.split_off(done)))
             })?;
