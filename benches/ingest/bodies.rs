@@ -2,7 +2,8 @@
 //!
 //! In: a number. Out: a body of exactly [`BODY_BYTES`] bytes and the request around it. Every fourth
 //! message carries an ad. People write in the order of the numbers, a quarter of a second apart. Beside them
-//! a campaign: bodies of [`STATUSES_IN_A_BODY`] statuses each.
+//! a campaign: bodies of [`STATUSES_IN_A_BODY`] statuses each. Or an import: bodies of [`THREADS_IN_A_BODY`]
+//! threads of [`MESSAGES_IN_A_THREAD`] messages, from today back to half a year ago, of the same people.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -18,10 +19,22 @@ pub(crate) const BODY_BYTES: usize = 1_500;
 /// How many people write, where they come back.
 pub(crate) const PEOPLE: u64 = 20_000;
 
+/// The business number's digits.
+const OURS: &str = "442079460001";
+
 /// The most updates that Meta puts into one body.
 pub(crate) const STATUSES_IN_A_BODY: usize = 1_000;
 /// What becomes of a message of the campaign; all reach a state before any reaches the next.
 const STATES: [&str; 3] = ["sent", "delivered", "read"];
+
+/// How many threads an import tells of in one body.
+const THREADS_IN_A_BODY: usize = 100;
+/// How many messages of each.
+const MESSAGES_IN_A_THREAD: usize = 50;
+/// How many messages of an import are in one body: Meta says of none how many they are.
+pub(crate) const MESSAGES_IN_A_BODY: usize = THREADS_IN_A_BODY * MESSAGES_IN_A_THREAD;
+/// The days of an import.
+const DAYS: i64 = 180;
 
 const PAGE: &str = "Is the blue one still there, and what would it cost to have it sent by Friday? ";
 
@@ -81,6 +94,35 @@ impl Maker {
         self.signed(&around(&format!(r#""statuses":[{}]"#, list.join(","))))
     }
 
+    /// A whole request: part `n` of an import in `parts`, the newest messages first. Every fourth thread is of
+    /// somebody who writes meanwhile.
+    pub(crate) fn import(&self, n: usize, parts: usize) -> Vec<u8> {
+        let newest = self.began_at.as_second() - DAYS * 86_400 * n as i64 / parts as i64;
+        let step = DAYS * 86_400 / (parts * MESSAGES_IN_A_THREAD) as i64;
+        let thread = |thread: usize| {
+            let who = match thread % 4 {
+                0 => writer_of(thread as u64),
+                _ => format!("91966{thread:07}"),
+            };
+            let message = |m: usize| {
+                let (from, to) =
+                    if m.is_multiple_of(2) { (who.as_str(), OURS) } else { (OURS, who.as_str()) };
+                let second = newest - step * m as i64;
+                format!(
+                    r#"{{"from":"{from}","to":"{to}","id":"wamid.OLD{n:05}{thread:05}{m:05}","timestamp":"{second}","type":"text","text":{{"body":"Is it still there?"}},"history_context":{{"status":"READ"}}}}"#
+                )
+            };
+            let messages: Vec<String> = (0..MESSAGES_IN_A_THREAD).map(message).collect();
+            format!(r#"{{"id":"{who}","messages":[{}]}}"#, messages.join(","))
+        };
+        let threads: Vec<String> = (0..THREADS_IN_A_BODY).map(thread).collect();
+        let list = format!(
+            r#""history":[{{"metadata":{{"phase":1,"chunk_order":{n},"progress":50}},"threads":[{}]}}]"#,
+            threads.join(",")
+        );
+        self.signed(&around(&list).replace(r#""field":"messages""#, r#""field":"history""#))
+    }
+
     fn signed(&self, body: &str) -> Vec<u8> {
         let Endpoint { provider, account, .. } = &self.endpoint;
         let signed = provider.sign(body.as_bytes(), self.began_at, account).expect("there is a secret");
@@ -113,7 +155,7 @@ fn body(space: &str, n: u64, from: &str, second: i64) -> String {
 /// Meta's body around lists such as `"messages":[...]`.
 fn around(lists: &str) -> String {
     format!(
-        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"100000000000009","changes":[{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"442079460001","phone_number_id":"100000000000001"}},{lists}}},"field":"messages"}}]}}]}}"#
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"100000000000009","changes":[{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"{OURS}","phone_number_id":"100000000000001"}},{lists}}},"field":"messages"}}]}}]}}"#
     )
 }
 

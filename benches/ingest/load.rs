@@ -3,7 +3,7 @@
 //! In: orders on standard input, a JSON line each. Out: an [`Outcome`] each, on standard output. Requests
 //! are built and signed once, before the first order; 64 connections are open before a clock starts.
 
-use crate::bodies::{Maker, STATUSES_IN_A_BODY, stranger, writer_of};
+use crate::bodies::{MESSAGES_IN_A_BODY, Maker, STATUSES_IN_A_BODY, stranger, writer_of};
 use crate::connection::{Answers, Connection};
 use crate::lag::{Lags, Probe};
 use crate::machine::{Spread, cpu_seconds, pause_until};
@@ -47,16 +47,56 @@ pub(crate) enum Pace {
     /// Each connection sends as soon as it is answered, this many in all.
     Count(usize),
     /// A request is due every so often, whether or not earlier ones are answered.
-    Every { interval: Duration, count: usize, store: PathBuf, campaign: Option<Campaign> },
+    Every { interval: Duration, count: usize, store: PathBuf, beside: Option<Beside> },
 }
 
-/// Statuses that come meanwhile, over a connection of their own.
+/// What comes meanwhile, over a connection of its own.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Campaign {
-    /// How many.
-    pub(crate) statuses: usize,
-    /// A body of them is due this often, and goes as soon as the one before is answered.
+pub(crate) struct Beside {
+    /// What it is.
+    pub(crate) what: What,
+    /// How many bodies of it.
+    pub(crate) bodies: usize,
+    /// A body is due this often, and goes as soon as the one before is answered.
     pub(crate) interval: Duration,
+}
+
+/// What comes beside messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum What {
+    /// The statuses of a campaign.
+    Campaign,
+    /// Half a year of messages.
+    Import,
+}
+
+impl What {
+    /// The name in the table.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            What::Campaign => "campaign",
+            What::Import => "import",
+        }
+    }
+
+    fn request(self, maker: &Maker, part: usize, parts: usize) -> Vec<u8> {
+        match self {
+            What::Campaign => maker.campaign(part, parts * STATUSES_IN_A_BODY),
+            What::Import => maker.import(part, parts),
+        }
+    }
+}
+
+impl Beside {
+    /// How many items come.
+    pub(crate) fn items(&self) -> usize {
+        self.bodies
+            * match self.what {
+                What::Campaign => STATUSES_IN_A_BODY,
+                What::Import => MESSAGES_IN_A_BODY,
+            }
+    }
 }
 
 /// What came of it.
@@ -70,8 +110,8 @@ pub(crate) struct Outcome {
     pub(crate) latency: Spread,
     /// From the answer to the event being readable.
     pub(crate) lag: Option<Spread>,
-    /// From when a body of a campaign was due to its answer.
-    pub(crate) campaign: Option<Spread>,
+    /// From when a body of what came beside was due to its answer.
+    pub(crate) beside: Option<Spread>,
     /// What the load generator itself used.
     pub(crate) cpu_seconds: f64,
 }
@@ -145,15 +185,15 @@ pub(crate) fn serve() {
         let order: Order = serde_json::from_str(&order).expect("the benchmark writes orders");
         let cpu = cpu_seconds();
         let mut outcome = match &order.pace {
-            Pace::Every { interval, count, store, campaign } => {
+            Pace::Every { interval, count, store, beside } => {
                 let probe = Probe::start(store);
                 let requests = with_strangers(&maker, &ready, order.from, *count);
                 let (maker, address) = (&maker, order.address);
                 std::thread::scope(|scope| {
-                    let beside = campaign.map(|it| scope.spawn(move || send_campaign(maker, address, it)));
+                    let beside = beside.map(|it| scope.spawn(move || send_beside(maker, address, it)));
                     let outcome = paced(order.address, requests, *interval, probe);
-                    let campaign = beside.map(|it| it.join().expect("the campaign does not fail"));
-                    Outcome { campaign, ..outcome }
+                    let beside = beside.map(|it| it.join().expect("what comes beside does not fail"));
+                    Outcome { beside, ..outcome }
                 })
             }
             _ => closed(&order, &ready),
@@ -262,22 +302,26 @@ async fn work_off(mut connection: Connection, mut due: UnboundedReceiver<Due>, l
     connection.answers
 }
 
-/// Sends the bodies of a campaign, each when it is due; everything must be answered 200.
-fn send_campaign(maker: &Maker, address: SocketAddr, campaign: Campaign) -> Spread {
-    let Campaign { statuses, interval } = campaign;
+/// Sends the bodies of what comes beside, each when it is due; everything must be answered 200.
+fn send_beside(maker: &Maker, address: SocketAddr, beside: Beside) -> Spread {
+    let Beside { what, bodies, interval } = beside;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime can be made");
     runtime.block_on(async {
         let mut connection = Connection::open(address).await;
         let mut at = Instant::now();
-        for part in 0..statuses.div_ceil(STATUSES_IN_A_BODY) {
-            let request = maker.campaign(part, statuses);
+        for part in 0..bodies {
+            let request = what.request(maker, part, bodies);
             pause_until(at);
-            assert!(connection.exchange(&request, at).await, "the connection of the campaign broke");
+            assert!(connection.exchange(&request, at).await, "the connection of the {} broke", what.title());
             at += interval;
         }
         let statuses = &connection.answers.statuses;
-        assert!(statuses.keys().all(|status| *status == 200), "the campaign was refused: {statuses:?}");
+        assert!(
+            statuses.keys().all(|status| *status == 200),
+            "the {} was refused: {statuses:?}",
+            what.title()
+        );
         Spread::of(connection.answers.latencies)
     })
 }

@@ -1,7 +1,7 @@
 //! `make bench`: what a webhook costs, and how much of what the machine could do is reached.
 //!
 //! In: nothing to configure; letters as arguments measure those parts alone (`cargo bench --bench ingest --
-//! b d`), `f` being the fixed rate, `g` the campaign and `p` the process. Out: a table, and the same in `target/bench.json`. Read the ratios: rates are the machine's.
+//! b d`), `f` being the fixed rate, `g` the campaign and the import, and `p` the process. Out: a table, and the same in `target/bench.json`. Read the ratios: rates are the machine's.
 //!
 //! Every rung is served by the daemon's own listener (same workers, limits, keep-alive) in this process;
 //! the load comes from another (`load.rs`) over 64 connections kept alive, of requests signed beforehand,
@@ -21,7 +21,8 @@
 //! a stranger's, who is looked up through the store from another process: the lag from the 200 to that.
 //!
 //! Then the same at 200 a second, first alone, then beside a campaign: 600,000 statuses of 200,000 people within
-//! a minute, a thousand in a body. Messages must not wait for it.
+//! a minute, a thousand in a body; then beside an import of half a year, 5,000 messages in a body, one a second.
+//! Messages must wait for neither.
 
 mod bodies;
 mod connection;
@@ -33,7 +34,7 @@ mod report;
 mod rungs;
 mod servers;
 
-use load::{Campaign, Load};
+use load::{Beside, Load, What};
 use report::Report;
 use rungs::{Run, Rung};
 use std::io::Write;
@@ -45,12 +46,13 @@ const ROUNDS: usize = 3;
 /// The fixed rate of the second part, and its length.
 const RATE: u32 = 1_000;
 const RATE_LENGTH: Duration = Duration::from_secs(20);
-/// The rate of messages beside a campaign, and how long it is measured without one.
+/// The rate of messages beside a campaign or an import, and how long it is measured without.
 const LIVE_RATE: u32 = 200;
 const ALONE: Duration = Duration::from_secs(20);
 /// Three states of 200,000 messages, ten bodies of a thousand a second: three times what Meta sends at most.
-const CAMPAIGN: Campaign = Campaign { statuses: 600_000, interval: Duration::from_millis(100) };
-const BESIDE: Duration = Duration::from_secs(60);
+const CAMPAIGN: Beside = Beside { what: What::Campaign, bodies: 600, interval: Duration::from_millis(100) };
+/// 150,000 messages of half a year, in bodies of 5,000.
+const IMPORT: Beside = Beside { what: What::Import, bodies: 30, interval: Duration::from_secs(1) };
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -68,16 +70,20 @@ fn main() {
         progress("a fixed rate");
         rungs::fixed_rate(RATE, RATE_LENGTH, None, &mut load, folder)
     });
-    let campaign = is_asked("g").then(|| {
-        progress("messages alone, then beside a campaign");
+    let beside = is_asked("g").then(|| {
+        progress("messages alone, then beside a campaign, then beside an import");
         let alone = rungs::fixed_rate(LIVE_RATE, ALONE, None, &mut load, folder);
-        [alone, rungs::fixed_rate(LIVE_RATE, BESIDE, Some(CAMPAIGN), &mut load, folder)]
+        let [campaign, import] = [CAMPAIGN, IMPORT].map(|beside| {
+            let length = beside.interval * u32::try_from(beside.bodies).expect("few bodies are sent");
+            rungs::fixed_rate(LIVE_RATE, length, Some(beside), &mut load, folder)
+        });
+        [alone, campaign, import]
     });
     let process = is_asked("p").then(|| {
         progress("the release binary");
         process::measure(&mut load, folder)
     });
-    let report = Report::new(facts, runs, (fixed, campaign), process);
+    let report = Report::new(facts, runs, (fixed, beside), process);
     let json = serde_json::to_string_pretty(&report).expect("a report is plain data");
     let file = folder.with_file_name("bench.json");
     std::fs::write(&file, json).expect("the target folder can be written");

@@ -3,7 +3,7 @@
 //! In: a rung and the load generator. Out: a [`Run`]. Each run has a fresh database and a warm-up.
 
 use crate::bodies::config;
-use crate::load::{Campaign, Load, Order, Outcome, Pace};
+use crate::load::{Beside, Load, Order, Outcome, Pace, What};
 use crate::machine::{Spread, busy_seconds, cpu_seconds};
 use crate::servers::{self, Subject, Whole};
 use serde::Serialize;
@@ -131,17 +131,19 @@ pub(crate) struct FixedRate {
     pub(crate) requests: usize,
     pub(crate) latency: Spread,
     pub(crate) lag: Spread,
-    /// The answers to a campaign's bodies, where there was one beside.
-    pub(crate) campaign: Option<Spread>,
+    /// What came beside, if anything, and the answers to its bodies.
+    pub(crate) beside: Option<(What, Spread)>,
+    /// From the last answer until everything was projected.
+    pub(crate) settling_seconds: f64,
     pub(crate) cpu_micros: f64,
     pub(crate) other_cores: f64,
 }
 
-/// Runs the whole daemon at a fixed rate, perhaps with a campaign beside.
+/// Runs the whole daemon at a fixed rate, perhaps with something beside.
 pub(crate) fn fixed_rate(
     per_second: u32,
     length: Duration,
-    campaign: Option<Campaign>,
+    beside: Option<Beside>,
     load: &mut Load,
     folder: &Path,
 ) -> FixedRate {
@@ -154,19 +156,22 @@ pub(crate) fn fixed_rate(
     let (cpu, busy, began) = (cpu_seconds(), busy_seconds(), Instant::now());
     let interval = Duration::from_secs(1) / per_second;
     let count = (length.as_secs_f64() * f64::from(per_second)) as usize;
-    let pace = Pace::Every { interval, count, store, campaign };
+    let pace = Pace::Every { interval, count, store, beside };
     let outcome = load.send(&Order { address, from: WARM_UP, pace });
     let (used, elapsed) = (cpu_seconds() - cpu, began.elapsed().as_secs_f64());
     let others = (busy_seconds() - busy - used - outcome.cpu_seconds).max(0.0);
     must_be_clean(&outcome);
+    let answered = Instant::now();
     whole.settle();
-    whole.check(WARM_UP + count + campaign.map_or(0, |campaign| campaign.statuses));
+    let settling_seconds = answered.elapsed().as_secs_f64();
+    whole.check(WARM_UP + count + beside.map_or(0, |beside| beside.items()));
     FixedRate {
         per_second,
         requests: outcome.good(),
         latency: outcome.latency,
         lag: outcome.lag.expect("a fixed rate is probed"),
-        campaign: outcome.campaign,
+        beside: beside.map(|it| it.what).zip(outcome.beside),
+        settling_seconds,
         cpu_micros: used * 1e6 / outcome.good() as f64,
         other_cores: others / elapsed,
     }

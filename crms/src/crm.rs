@@ -32,6 +32,11 @@ pub trait Crm: Send + Sync {
     /// Its names and what it can do.
     fn about(&self) -> &'static About;
 
+    /// Fields of ours that it needs beside the key field and the mapped ones: for `target setup` and the checks.
+    fn own_fields(&self) -> Vec<NewField> {
+        Vec::new()
+    }
+
     /// Reads fields, pipelines and stages.
     fn schema<'a>(&'a self, desk: &'a Desk<'a>) -> Later<'a, Result<Schema, Failure>>;
 

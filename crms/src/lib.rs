@@ -1,11 +1,14 @@
 //! Outbound adapters: what is due for a lead, planned into the fewest calls of a CRM's API.
 //!
 //! Start at [`crm`], the seam; [`transport`] is the one way out, [`mapping`] what is written where, [`schema`]
-//! what a CRM's fields are; then one file or folder per CRM, and [`registry`], which lists them. No I/O of its
-//! own, no clock, no retries.
+//! what a CRM's fields are, [`choose`] which record is the person's; then one file or folder per CRM, and
+//! [`registry`], which lists them. No I/O of its own, no clock, no retries.
 
+pub mod choose;
 pub mod crm;
+pub mod hubspot;
 pub mod mapping;
+mod near;
 pub mod registry;
 pub mod schema;
 pub mod transport;
@@ -15,5 +18,6 @@ pub use crm::{
     People, PersonWrite, Receipt, Record, Who, Written,
 };
 pub use mapping::Datum;
+pub use near::nearest;
 pub use schema::Schema;
 pub use transport::{Answer, Call, Later, Method, NoAnswer, Transport};

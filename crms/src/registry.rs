@@ -1,9 +1,10 @@
 //! Every CRM, by its slug.
 
 use crate::crm::Crm;
+use crate::hubspot::HubSpot;
 
 /// Every CRM that can be written to, in the order of the documentation.
-pub static CRMS: &[&dyn Crm] = &[];
+pub static CRMS: &[&dyn Crm] = &[&HubSpot];
 
 /// The CRM of this slug.
 #[must_use]

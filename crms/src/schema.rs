@@ -1,4 +1,8 @@
-//! What a CRM's fields and pipelines are, in one shape for all.
+//! What a CRM's fields and pipelines are, in one shape for all, and whether they are what we need.
+
+mod check;
+
+pub use check::{Fault, Holds, Needs, Problem, faults, lacking, missing_fields, refuses};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,6 +14,9 @@ pub struct Schema {
     pub objects: BTreeMap<String, Object>,
     /// The pipelines of deals, by the CRM's id.
     pub pipelines: BTreeMap<String, Pipeline>,
+    /// What the adapter has to know of the account, in its own words: where its records are shown.
+    #[serde(default)]
+    pub account: BTreeMap<String, String>,
 }
 
 /// One kind of record.

@@ -86,6 +86,14 @@ impl Phone {
         self.0.strip_prefix('+').unwrap_or(&self.0)
     }
 
+    /// The digits after the calling code; all of them where the code is unknown.
+    ///
+    /// For CRMs that search numbers without their country code. Not a key: two countries may share it.
+    #[must_use]
+    pub fn national(&self) -> &str {
+        plans_of(self.digits()).map_or(self.digits(), |(_, national)| national)
+    }
+
     /// The country the number belongs to; `None` for an unknown calling code, a number that fits none of the
     /// countries that share its code, and one of no country (`+800`, satellites).
     ///

@@ -252,9 +252,13 @@ impl<W: Write> Story<'_, W> {
             for item in items.iter().filter(|item| item.result == "quarantined") {
                 let (reason, path) =
                     (item.reason.as_deref().unwrap_or("?"), item.path.as_deref().unwrap_or("$"));
+                let what = match item.ordinal {
+                    ..0 if items.len() > 1 => "What was left of it".to_owned(),
+                    ..0 => "All of it".to_owned(),
+                    ordinal => format!("Item {ordinal} of it"),
+                };
                 self.say(&format!(
-                    "Item {} of it is quarantined: {reason} at {path}. Nothing is lost: it stays as it came, for a version that can read it.",
-                    item.ordinal
+                    "{what} is quarantined: {reason} at {path}. Nothing is lost: it stays as it came, for a version that can read it."
                 ))?;
             }
         }

@@ -179,6 +179,7 @@ fn print(line: &Line, region: &Region, out: &mut impl Write) -> io::Result<()> {
             let at = received_at.to_zoned(region.timezone.clone()).strftime("%H:%M:%S").to_string();
             writeln!(out, "{at} {channel}: request {request}, {proof}, {bytes} bytes")
         }
+        Line::Item { ordinal: ..0, fate, .. } => writeln!(out, "    body: {fate}"),
         Line::Item { ordinal, event: None, fate, .. } => writeln!(out, "    {ordinal}: {fate}"),
         Line::Item { ordinal, event: Some(event), fate, .. } => {
             let What { kind, detail, text_length } = &event.what;

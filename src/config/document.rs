@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+pub(crate) use wabridge_crms::nearest;
 
 /// Where mistakes are collected while a document is read.
 pub(super) struct Report<'i> {
@@ -52,6 +53,25 @@ pub(super) struct Found<T> {
     pub(super) at: usize,
 }
 
+/// What stands at a key of the operator's own.
+pub(super) enum TextOrTable<'t, 'i> {
+    /// A text.
+    Text(Found<&'t str>),
+    /// A table.
+    Table(Table<'t, 'i>),
+}
+
+/// A value that is no list and no table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scalar {
+    /// A text.
+    Text(String),
+    /// A decimal number, as written.
+    Number(String),
+    /// True or false.
+    Truth(bool),
+}
+
 /// One table while it is read.
 pub(super) struct Table<'t, 'i> {
     /// How messages call it: `[server]`.
@@ -59,13 +79,12 @@ pub(super) struct Table<'t, 'i> {
     at: usize,
     entries: &'t DeTable<'i>,
     asked: Vec<&'static str>,
-    refused: Vec<&'static str>,
     report: &'t Report<'i>,
 }
 
 impl<'t, 'i> Table<'t, 'i> {
     pub(super) fn root(entries: &'t DeTable<'i>, report: &'t Report<'i>) -> Table<'t, 'i> {
-        Table { label: "the file".to_owned(), at: 0, entries, asked: Vec::new(), refused: Vec::new(), report }
+        Table { label: "the file".to_owned(), at: 0, entries, asked: Vec::new(), report }
     }
 
     /// Records a mistake of the table as a whole.
@@ -136,6 +155,11 @@ impl<'t, 'i> Table<'t, 'i> {
         Some(self.child(format!("{key} of {}", self.label), entries.at, entries.value))
     }
 
+    /// Whether a key is there at all.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// Whether a key holds a list with nothing in it: given, and of no use.
     pub(super) fn is_empty_list(&self, key: &str) -> bool {
         let list = self.entries.get(key).and_then(|value| value.get_ref().as_array());
@@ -164,6 +188,40 @@ impl<'t, 'i> Table<'t, 'i> {
         map.value.iter().filter_map(|(name, text)| Some((name.get_ref().as_ref(), value(text)?))).collect()
     }
 
+    /// Every key, the operator's own, with what stands there: a text, or a table.
+    pub(super) fn texts_or_tables(&mut self, example: &str) -> Vec<(&'t str, TextOrTable<'t, 'i>)> {
+        let mut all = Vec::new();
+        for (name, value) in self.entries {
+            let (key, found) = (name.get_ref().as_ref(), found_at(value));
+            match (found.value.as_str(), found.value.as_table()) {
+                (Some(value), _) => all.push((key, TextOrTable::Text(Found { value, at: found.at }))),
+                (_, Some(entries)) => {
+                    let table = self.child(format!("{key} of {}", self.label), found.at, entries);
+                    all.push((key, TextOrTable::Table(table)));
+                }
+                _ => drop(
+                    self.typed(key, found, &format!("a text or a table such as {example}"), |_| None::<()>),
+                ),
+            }
+        }
+        all
+    }
+
+    /// A value that is no list and no table.
+    pub(super) fn scalar(&mut self, key: &'static str) -> Option<Found<Scalar>> {
+        let found = self.take(key)?;
+        let scalar = |value: &DeValue<'_>| match value {
+            DeValue::String(text) => Some(Scalar::Text(text.to_string())),
+            DeValue::Boolean(truth) => Some(Scalar::Truth(*truth)),
+            DeValue::Integer(number) if number.radix() == 10 => {
+                Some(Scalar::Number(number.as_str().to_owned()))
+            }
+            DeValue::Float(number) => Some(Scalar::Number(number.as_str().to_owned())),
+            _ => None,
+        };
+        self.typed(key, found, "a text in quotes, a number, true or false", |value| scalar(value))
+    }
+
     /// A switch.
     pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let found = self.take(key)?;
@@ -184,19 +242,11 @@ impl<'t, 'i> Table<'t, 'i> {
         number
     }
 
-    /// Refuses a key with its own sentence, wherever it stands.
-    pub(super) fn refuse(&mut self, key: &'static str, message: &str) {
-        self.refused.push(key);
-        if let Some((name, _)) = self.entries.get_key_value(key) {
-            self.problem_at(name.span().start, message);
-        }
-    }
-
     /// Reports every key that nobody asked for. `later` are keys of the design that nothing reads yet.
     pub(super) fn finish(&mut self, later: &[&str]) {
         for name in self.entries.keys() {
             let key = name.get_ref().as_ref();
-            if self.asked.contains(&key) || self.refused.contains(&key) {
+            if self.asked.contains(&key) {
                 continue;
             }
             self.problem_at(name.span().start, self.unknown(key, later));
@@ -215,7 +265,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     fn child(&self, label: String, at: usize, entries: &'t DeTable<'i>) -> Table<'t, 'i> {
-        Table { label, at, entries, asked: Vec::new(), refused: Vec::new(), report: self.report }
+        Table { label, at, entries, asked: Vec::new(), report: self.report }
     }
 
     /// Whether a key is there; one that is not is still one that could be.
@@ -256,13 +306,6 @@ impl<'t, 'i> Table<'t, 'i> {
 
 fn found_at<'t, 'i>(value: &'t Spanned<DeValue<'i>>) -> Found<&'t DeValue<'i>> {
     Found { value: value.get_ref(), at: value.span().start }
-}
-
-/// The choice most like a word, if any is alike enough to be what was meant.
-pub(crate) fn nearest<'c>(word: &str, choices: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let alike = |choice: &'c str| (strsim::jaro_winkler(word, choice), choice);
-    let best = choices.into_iter().map(alike).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best.0 >= 0.8).then_some(best.1)
 }
 
 #[cfg(test)]

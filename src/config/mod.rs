@@ -125,11 +125,11 @@ impl Config {
 
     fn read(root: &mut Table<'_, '_>) -> Config {
         let server = root.section("server").map(Server::read).unwrap_or_default();
-        root.refuse("target", "[[target]]: delivery is not in this version; remove it");
+        let channels = channel::read_all(root, &server);
         Config {
-            channels: channel::read_all(root, &server),
+            targets: target::read_all(root, &channels, &server),
+            channels,
             links: link::read_all(root),
-            targets: Vec::new(),
             store: root.section("store").map(Store::read).unwrap_or_default(),
             region: root.section("region").map(Region::read).unwrap_or_default(),
             window: root.section("window").map(Window::read).unwrap_or_default(),
@@ -144,6 +144,12 @@ impl Config {
     #[must_use]
     pub fn channel(&self, name: &str) -> Option<&Channel> {
         self.channels.iter().find(|channel| channel.name == name)
+    }
+
+    /// The target of this name.
+    #[must_use]
+    pub fn target(&self, name: &str) -> Option<&Target> {
+        self.targets.iter().find(|target| target.name == name)
     }
 
     /// What is allowed and probably not meant, a sentence each, with what to do.

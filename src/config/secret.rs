@@ -30,10 +30,10 @@ pub enum SecretReference {
 
 /// Why a reference gives no secret: whose, which, and the way out.
 #[derive(Debug, thiserror::Error)]
-#[error("channel '{channel}': {key} ({reference}) {fault}")]
+#[error("{owner}: {key} ({reference}) {fault}")]
 pub struct SecretError {
-    /// The channel.
-    pub channel: String,
+    /// Whose it is: `channel 'main'`.
+    pub owner: String,
     /// The key, with the place in its list: `app_secrets[0]`.
     pub key: String,
     /// The reference, as configured.

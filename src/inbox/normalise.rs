@@ -11,9 +11,9 @@ use wabridge_model::Phone;
 use wabridge_model::event::Event;
 use wabridge_providers::{Account, Inbound, Item, Malformed, Verified};
 
-/// The most items of one request. Meta sends 1,000 at most; far more would keep the store's one writer, and
-/// with it the acknowledgements, waiting for as long as they are written.
-const MOST_ITEMS: usize = 10_000;
+/// The most items of one request: all of them are held in memory. A body of 4 MiB has room for some 40,000
+/// messages in so many words; what has more is made of crumbs.
+const MOST_ITEMS: usize = 50_000;
 
 /// What stored requests are read with: the channels and the words as configured now.
 pub struct Reader {

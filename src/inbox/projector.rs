@@ -1,11 +1,12 @@
 //! The projector: works off what was stored, behind the acknowledgements.
 //!
-//! In: a wake-up after each commit. Out: settled requests. It keeps no state: what is waiting is read
-//! from the store, so a crash repeats work and loses none. Tests call [`Projector::step`].
+//! In: a wake-up after each commit. Out: settled requests. It keeps no state but the large request that it is
+//! in the middle of: what is waiting is read from the store, so a crash repeats work and loses none. Tests call
+//! [`Projector::step`].
 
 use super::normalise::{Reader, tally};
 use crate::config::Live;
-use crate::store::{Store, StoreError};
+use crate::store::{Aside, Prepared, Store, StoreError, Stored};
 use crate::telemetry::metrics::Metrics;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -40,46 +41,65 @@ impl Bell {
     }
 }
 
-/// What the projector works with.
+/// Works off what waits.
 pub struct Projector {
     /// Where requests wait and leads are kept.
-    pub store: Arc<dyn Store>,
+    store: Arc<dyn Store>,
     /// What requests are read with, as configured now.
-    pub reader: Arc<Live<Reader>>,
+    reader: Arc<Live<Reader>>,
+    /// The large request in the middle of which it is, so that it is read once and not for every slice.
+    aside: Option<Aside>,
 }
 
 impl Projector {
-    /// Projects what waits, at most one claim of it. Returns how many requests were settled.
+    /// A projector of what waits in a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, reader: Arc<Live<Reader>>) -> Projector {
+        Projector { store, reader, aside: None }
+    }
+
+    /// Projects what waits, at most one claim of it, and then one slice of what was set aside: so a large
+    /// request is worked on whenever nothing else waits, and never holds up what comes after it. Returns how
+    /// much was done; 0 is nothing.
     ///
     /// # Errors
     /// When the store cannot be read or written; the requests stay where they are.
-    pub fn step(&self) -> Result<usize, StoreError> {
-        let claimed = self.store.claim(CLAIM)?;
+    pub fn step(&mut self) -> Result<usize, StoreError> {
+        let prepared = self.prepare(&self.store.claim(CLAIM)?)?;
+        let mut done = 0;
+        if !prepared.is_empty() {
+            // A large one is told of when its turn comes.
+            prepared.iter().filter(|one| !one.is_large()).for_each(tell);
+            done = self.store.settle(prepared)?;
+        }
+        if self.aside.is_none() {
+            let claimed = self.store.claim_aside()?;
+            let prepared = self.prepare(claimed.as_slice())?.pop();
+            self.aside = prepared.inspect(tell).map(Aside::from);
+        }
+        if let Some(aside) = self.aside.take() {
+            self.aside = self.store.settle_aside(aside)?;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    /// Reads requests for what they mean.
+    fn prepare(&self, claimed: &[Stored]) -> Result<Vec<Prepared>, StoreError> {
         if claimed.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let reader = self.reader.get();
         let mut known = self.store.account_numbers()?;
         let mut prepared = Vec::with_capacity(claimed.len());
-        for stored in &claimed {
+        for stored in claimed {
             if !stored.poison {
                 self.store.in_hand(Some(stored.id));
             }
-            let one = reader.prepare(stored, &mut known);
-            let (read, quarantined) = tally(&one);
-            if quarantined > 0 {
-                tracing::warn!(
-                    request = stored.id,
-                    channel = one.channel,
-                    read,
-                    quarantined,
-                    "items quarantined"
-                );
-            }
-            prepared.push(one);
+            prepared.push(reader.prepare(stored, &mut known));
         }
         self.store.in_hand(None);
-        self.store.settle(prepared)
+        Ok(prepared)
     }
 
     /// Counts a slice of attribution for every step, until all of it is counted. Returns how much was done.
@@ -95,7 +115,7 @@ impl Projector {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(self, bell: Arc<Bell>, metrics: Arc<Metrics>) -> std::io::Result<Projecting> {
+    pub fn start(mut self, bell: Arc<Bell>, metrics: Arc<Metrics>) -> std::io::Result<Projecting> {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, rung) = (Arc::clone(&stop), Arc::clone(&bell));
         let thread = std::thread::Builder::new().name("projector".to_owned()).spawn(move || {
@@ -117,6 +137,14 @@ impl Projector {
             }
         })?;
         Ok(Projecting { stop, bell, thread: Some(thread) })
+    }
+}
+
+/// Says that some of a request could not be understood.
+fn tell(one: &Prepared) {
+    let (read, quarantined) = tally(one);
+    if quarantined > 0 {
+        tracing::warn!(request = one.id, channel = one.channel, read, quarantined, "items quarantined");
     }
 }
 

@@ -74,8 +74,8 @@ fn stored(
         let prepared = page.iter().map(|stored| reader.prepare(stored, &mut known)).collect();
         changes.add(store.settle_again(prepared, dry_run)?);
     }
-    let Changes { requests, items, clusters } = changes;
-    Ok(Replayed { requests, items, people: clusters.len() as u64, ..Replayed::default() })
+    let Changes { requests, items, clusters, newcomers } = changes;
+    Ok(Replayed { requests, items, people: clusters.len() as u64 + newcomers, ..Replayed::default() })
 }
 
 fn parked(store: &dyn Store, channels: &Channels, dry_run: bool) -> Result<Replayed, StoreError> {

@@ -3,6 +3,7 @@
 pub mod attribution;
 pub mod export;
 pub mod find;
+pub mod import;
 pub mod page;
 pub mod project;
 pub mod rollup;

@@ -264,7 +264,7 @@ fn reason_names() -> Object {
 mod tests {
     use super::*;
     use crate::clock::SetClock;
-    use crate::store::{Backlog, Later, Prepared, Request, Stored};
+    use crate::store::{Aside, Backlog, Later, Prepared, Request, Stored};
     use std::time::Duration;
 
     struct Standing(Backlog);
@@ -278,6 +278,12 @@ mod tests {
         }
         fn settle(&self, prepared: Vec<Prepared>) -> Result<usize, StoreError> {
             Ok(prepared.len())
+        }
+        fn claim_aside(&self) -> Result<Option<Stored>, StoreError> {
+            Ok(None)
+        }
+        fn settle_aside(&self, _: Aside) -> Result<Option<Aside>, StoreError> {
+            Ok(None)
         }
         fn in_hand(&self, _: Option<i64>) {}
         fn probe(&self) -> Result<(), StoreError> {

@@ -148,7 +148,7 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             stopping: AtomicBool::new(false),
         };
-        let projector = Projector { store: Arc::clone(&store), reader: Arc::clone(&reloader.projection) };
+        let projector = Projector::new(Arc::clone(&store), Arc::clone(&reloader.projection));
         let sources = Sources {
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),

@@ -27,7 +27,7 @@ pub struct Entry {
 /// What became of one item of a request.
 #[derive(Debug, Clone)]
 pub struct EntryItem {
-    /// Which one, counted from 0.
+    /// Which one, counted from 0; -1 is the request as a whole, or what was left of it.
     pub ordinal: i64,
     /// `applied`, `duplicate`, `skipped` or `quarantined`.
     pub result: String,

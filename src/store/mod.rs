@@ -3,6 +3,7 @@
 //! In: verified requests, what they turned out to mean. Out: a durable record, and leads to read.
 
 pub mod error;
+pub mod inbox;
 pub mod journal;
 pub mod mending;
 pub mod outbox;
@@ -11,6 +12,7 @@ pub mod sqlite;
 pub mod watch;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use inbox::{AccountNumbers, Aside, Backlog, Inbox, Prepared, Request, Stored};
 pub use journal::Journal;
 pub use outbox::Outbox;
 pub use watch::{Held, Receipt, Unlisted, Watch};
@@ -24,114 +26,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use wabridge_model::Phone;
 use wabridge_model::cluster::{Alias, Cluster};
-use wabridge_model::evidence::{Evidence, Position, Proof};
+use wabridge_model::evidence::{Evidence, Position};
 use wabridge_model::id::{EventId, Identity, LeadId};
-use wabridge_providers::Item;
-use wabridge_providers::Malformed;
 
 /// A boxed future, for traits used as objects.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// A verified request, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// When it was received, to the millisecond.
-    pub received_at: Timestamp,
-    /// The channel it came by.
-    pub channel: String,
-    /// How it was proven.
-    pub proof: Proof,
-    /// Which of the channel's secrets proved it. The secret itself is never stored.
-    pub secret_index: u16,
-    /// The query of the URL.
-    pub query: String,
-    /// The headers that prove it, and its content type.
-    pub headers: Vec<(String, String)>,
-    /// The body, as sent.
-    pub body: Vec<u8>,
-}
-
-/// A stored request with its place in the order of commits.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    /// The request's id.
-    pub id: i64,
-    /// The request.
-    pub request: Request,
-    /// It was in hand at two crashes and must not be tried again.
-    pub poison: bool,
-}
-
-/// A stored request and what it means, ready to be projected.
-#[derive(Debug)]
-pub struct Prepared {
-    /// The stored request's id.
-    pub id: i64,
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// The channel it came by.
-    pub channel: String,
-    /// That channel's provider.
-    pub provider: &'static str,
-    /// How it was proven.
-    pub proof: Proof,
-    /// Its channel only fills the gaps of others.
-    pub secondary: bool,
-    /// Account ids that no channel names, with the number displayed for each: to be remembered.
-    pub resolved: Vec<(String, Phone)>,
-    /// Its items, or why it cannot be split into any.
-    pub items: Result<Vec<Item>, Malformed>,
-}
-
-/// The business numbers that account ids stood for which no channel named, by channel and account id.
-pub type AccountNumbers = BTreeMap<(String, String), Phone>;
-
-/// How far projection is behind the acknowledgements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Backlog {
-    /// Requests that are stored and not projected.
-    pub waiting: u64,
-    /// When the oldest of them was received.
-    pub oldest: Option<Timestamp>,
-    /// When the newest stored request was received.
-    pub newest_receipt: Option<Timestamp>,
-}
-
-/// The inbox: append is what a 200 stands for.
-pub trait Inbox: Send + Sync {
-    /// Stores a request. When this resolves to `Ok`, it is committed and flushed.
-    fn append(&self, request: Request) -> Later<Result<(), StoreError>>;
-
-    /// The oldest requests that are not settled, at most `limit`; fewer where they are large.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError>;
-
-    /// Projects requests in the order given, in slices between acknowledgements. Returns how many were
-    /// settled; those that fail alone are quarantined and count as settled.
-    ///
-    /// # Errors
-    /// When the store cannot be written; nothing is lost, the requests stay unsettled.
-    fn settle(&self, prepared: Vec<Prepared>) -> Result<usize, StoreError>;
-
-    /// Marks a request as in hand, so that one that brings the process down twice is found.
-    fn in_hand(&self, request: Option<i64>);
-
-    /// Makes an empty commit, to see that the store takes writes.
-    ///
-    /// # Errors
-    /// When it does not.
-    fn probe(&self) -> Result<(), StoreError>;
-
-    /// How far projection is behind.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn backlog(&self) -> Result<Backlog, StoreError>;
-}
 
 /// Reading leads.
 pub trait Leads: Send + Sync {

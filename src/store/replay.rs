@@ -48,6 +48,8 @@ pub struct Changes {
     pub items: BTreeMap<String, u64>,
     /// The clusters whose people changed.
     pub clusters: BTreeSet<i64>,
+    /// Of a dry run, the clusters that would be new; one that two slices would add to counts twice.
+    pub newcomers: u64,
 }
 
 impl Changes {
@@ -55,6 +57,7 @@ impl Changes {
     pub fn add(&mut self, other: Changes) {
         self.requests += other.requests;
         self.clusters.extend(other.clusters);
+        self.newcomers += other.newcomers;
         for (change, count) in other.items {
             *self.items.entry(change).or_default() += count;
         }

@@ -106,7 +106,7 @@ impl Watch {
             folder: folder.path().to_owned(),
             config: Arc::clone(&config),
         });
-        let projector = Projector { store: store.clone(), reader };
+        let projector = Projector::new(store.clone(), reader);
         Watch { watcher, receiver, store, metrics, clock, config, projector, _folder: folder }
     }
 

@@ -6,8 +6,9 @@
 //! catch a daemon that acknowledges before it commits.
 
 use crate::command::Place;
+use crate::slices::{import, imported};
 use crate::support::client::{Client, META, Signer, meta_body, text};
-use crate::support::process::{Process, pause, until_projected};
+use crate::support::process::{Addresses, Process, metric, pause, until, until_projected};
 use crate::support::random::Random;
 use crate::support::store::{Contents, message_key};
 use std::io::Write;
@@ -164,6 +165,39 @@ fn crash_two_hundred_kills_lose_nothing_that_was_acknowledged() {
     assert_eq!(contents.number("SELECT count(*) FROM quarantine"), 0, "{:?}", contents.books);
     assert_eq!(contents.books.items.get("duplicate"), None, "every message was sent once");
     assert!(acknowledged > 1000, "{acknowledged} acknowledged requests are no load");
+}
+
+#[test]
+fn crash_in_the_middle_of_a_large_request_loses_nothing_of_it_and_repeats_nothing() {
+    const THREADS: usize = 200;
+    const EACH: usize = 40;
+    let (place, signer) = (Place::new(META), Signer::meta());
+    let seen = |admin| metric(admin, "wabridge_items_seen_total");
+    let all = (THREADS * EACH) as u64;
+    let mut process = Process::launch(&place, "");
+    let request = signer.post("main", &import("LARGE", THREADS, EACH), jiff::Timestamp::UNIX_EPOCH);
+    let Addresses { hooks, mut admin } = process.ready();
+    assert_eq!(Client::connect(hooks).unwrap().send(&request).unwrap().0, 200);
+    let mut before = 0;
+    // More often than poison would survive: each time it went on, and only its crashes in one place count.
+    for kill in 1..=3 {
+        until("some more of it is settled", || (seen(admin) > before).then_some(()));
+        process.kill();
+        let contents = Contents::of(&place);
+        before = contents.number("SELECT count(*) FROM items");
+        assert!(before < all, "it was done before kill {kill}: {before}");
+        assert!(contents.books.balance(), "{:?}", contents.books);
+        assert_eq!((contents.books.requests["waiting"], contents.books.items["seen"]), (1, before));
+        process = Process::launch(&place, "");
+        admin = process.ready().admin;
+    }
+    until_projected(admin);
+    assert_eq!(process.stop(), Some(0));
+    let contents = Contents::of(&place);
+    contents.assert_sound();
+    let messages = (0..THREADS).flat_map(|n| (0..EACH).map(move |m| message_key(&imported("LARGE", n, m))));
+    assert_eq!(messages.filter(|key| !contents.has(key)).count(), 0);
+    assert_eq!(contents.books.items, [("applied".to_owned(), all), ("seen".to_owned(), all)].into());
 }
 
 #[test]

@@ -38,6 +38,7 @@ mod restart;
 mod search;
 mod serve;
 mod sign;
+mod slices;
 mod supply;
 mod support;
 mod units;

@@ -92,7 +92,7 @@ pub(crate) fn people(store: &SqliteStore) -> Vec<String> {
 }
 
 /// What one fold over everything gives: the reference, which knows nothing of clusters.
-fn reference(reports: &[Report]) -> Vec<String> {
+pub(crate) fn reference(reports: &[Report]) -> Vec<String> {
     let mut evidence: Vec<Evidence> = Vec::new();
     for report in reports {
         match evidence.iter_mut().find(|known| *known.key() == report.event.key) {

@@ -163,7 +163,7 @@ async fn tail_follows_and_shows_a_request_again_when_it_is_settled() {
     assert!(line().contains("request 1,"), "what waits is shown as it is");
     let mut process = Process::launch(&place, "");
     let addresses = process.ready();
-    assert_eq!(line(), "    0: quarantined: not_json at $\n");
+    assert_eq!(line(), "    body: quarantined: not_json at $\n");
     assert_eq!(post(addresses.hooks, &message("wamid.next")), 200);
     assert!(line().contains("request 2,"));
     child.kill().unwrap();

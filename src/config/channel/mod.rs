@@ -4,7 +4,7 @@
 mod read;
 mod shared;
 
-pub(super) use read::read_all;
+pub(super) use read::{name, phone, read_all, reference};
 
 use super::region::Region;
 use super::secret::{SecretError, SecretErrors, SecretFault, SecretReference};
@@ -120,8 +120,8 @@ impl Channel {
         match secret {
             Ok(secret) => Some(secret),
             Err(fault) => {
-                let channel = self.name.clone();
-                errors.push(SecretError { channel, key, reference: reference.to_string(), fault });
+                let owner = format!("channel '{}'", self.name);
+                errors.push(SecretError { owner, key, reference: reference.to_string(), fault });
                 None
             }
         }

@@ -23,7 +23,7 @@ pub(in crate::config) fn read_all(root: &mut Table<'_, '_>, server: &Server) -> 
 }
 
 fn channel(mut table: Table<'_, '_>, server: &Server, names: &mut BTreeSet<String>) -> Option<Channel> {
-    let name = name(&mut table, names);
+    let name = name(&mut table, "channel", names);
     let provider = provider(&mut table);
     let about = provider.map(Provider::about);
     let portfolio = portfolio(&mut table);
@@ -62,10 +62,15 @@ fn channel(mut table: Table<'_, '_>, server: &Server, names: &mut BTreeSet<Strin
     })
 }
 
-fn name(table: &mut Table<'_, '_>, names: &mut BTreeSet<String>) -> Option<String> {
+/// The name of a `[[what]]`, from then on part of the table's label.
+pub(in crate::config) fn name(
+    table: &mut Table<'_, '_>,
+    what: &str,
+    names: &mut BTreeSet<String>,
+) -> Option<String> {
     let Found { value, at } = table.required("name", "main")?;
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    table.label = format!("[[channel]] '{value}'");
+    table.label = format!("[[{what}]] '{value}'");
     if !(1..=64).contains(&value.len()) || !value.chars().all(allowed) {
         let rule = "is part of a URL: write 1 to 64 of a-z, 0-9, - and _";
         table.problem_at(at, format!("'name' of {} {rule}", table.label));
@@ -74,7 +79,7 @@ fn name(table: &mut Table<'_, '_>, names: &mut BTreeSet<String>) -> Option<Strin
     if !names.insert(value.to_owned()) {
         table.problem_at(
             at,
-            format!("'name' of {} is taken by a channel above; give this one another", table.label),
+            format!("'name' of {} is taken by a {what} above; give this one another", table.label),
         );
         return None;
     }
@@ -156,7 +161,11 @@ fn verify_token(table: &mut Table<'_, '_>, about: Option<&About>) -> Option<Secr
     reference(table, "verify_token", found)
 }
 
-pub(super) fn reference(table: &Table<'_, '_>, key: &str, found: Found<&str>) -> Option<SecretReference> {
+pub(in crate::config) fn reference(
+    table: &Table<'_, '_>,
+    key: &str,
+    found: Found<&str>,
+) -> Option<SecretReference> {
     let reference = SecretReference::parse(found.value);
     reference.map_err(|fault| table.problem_at(found.at, format!("'{key}' in {} {fault}", table.label))).ok()
 }
@@ -171,7 +180,7 @@ fn business_numbers(table: &mut Table<'_, '_>) -> BTreeMap<String, Phone> {
 }
 
 /// Not tested against the numbering plans: the test numbers that Meta lends are not in them.
-fn phone(table: &Table<'_, '_>, key: &str, found: Found<&str>) -> Option<Phone> {
+pub(in crate::config) fn phone(table: &Table<'_, '_>, key: &str, found: Found<&str>) -> Option<Phone> {
     let Found { value, at } = found;
     let phone = value.strip_prefix('+').and_then(|digits| Phone::from_whatsapp_id(digits).ok());
     if phone.is_none() {

@@ -1,12 +1,22 @@
 //! `[[target]]`: one CRM account that records are written to, or one signed webhook.
 //! Here is what it is; `read.rs` is how it is read.
 
-use super::secret::SecretReference;
+mod fields;
+mod read;
+
+pub(super) use read::read_all;
+
+use super::secret::{SecretError, SecretReference};
 use jiff::SignedDuration;
+use secrecy::SecretString;
 use std::fmt;
 use wabridge_crms::Crm;
 use wabridge_crms::mapping::Mapping;
+use wabridge_crms::schema::Needs;
 use wabridge_model::{Country, Phone};
+
+/// What may qualify a lead for a deal, by name.
+pub const SIGNALS: [&str; 3] = ["demo_request", "pricing_with_company_size", "competitor_evaluation"];
 
 /// One CRM account.
 #[derive(Clone)]
@@ -31,7 +41,7 @@ pub struct Target {
     pub business_numbers: Vec<Phone>,
     /// Only leads whose phone belongs to these countries; empty: to any.
     pub regions: Vec<Country>,
-    /// What is written where.
+    /// What is written where: what is configured, and the standard fields that it does not carry already.
     pub fields: Vec<Mapping>,
     /// What an activity shows.
     pub activity: Activity,
@@ -94,6 +104,30 @@ impl Target {
             fields: Vec::new(),
             activity: Activity::default(),
             deal: None,
+        }
+    }
+
+    /// Fetches the token.
+    ///
+    /// # Errors
+    /// When its reference gives none.
+    pub fn resolve_token(&self) -> Result<SecretString, SecretError> {
+        self.token.resolve().map_err(|fault| SecretError {
+            owner: format!("target '{}'", self.name),
+            key: "auth.token".to_owned(),
+            reference: self.token.to_string(),
+            fault,
+        })
+    }
+
+    /// What it needs of its CRM.
+    #[must_use]
+    pub fn needs(&self) -> Needs<'_> {
+        Needs {
+            person: self.person,
+            key_field: &self.key_field,
+            fields: &self.fields,
+            deal: self.deal.as_ref().map(|deal| (deal.pipeline.as_str(), deal.stage.as_str())),
         }
     }
 }

@@ -64,12 +64,12 @@ fn one<T>(
     statement.query_row(values, read).optional().map_err(failed(doing))
 }
 
-/// The items of a request; the fault of a body that could not be split lies under -1.
+/// The items of a request; what is wrong with it as a whole lies under -1.
 fn items(connection: &Connection, request: i64) -> Result<Vec<EntryItem>, StoreError> {
     const FIND: &str = "SELECT i.ordinal, i.result, i.reason, coalesce(q.path, w.path), e.evidence
          FROM items i LEFT JOIN events e ON e.id = i.event
          LEFT JOIN quarantine q ON q.request = i.request AND q.ordinal = i.ordinal
-         LEFT JOIN quarantine w ON w.request = i.request AND w.ordinal = -1
+         LEFT JOIN quarantine w ON w.request = i.request AND w.ordinal = -1 AND i.result = 'quarantined'
          WHERE i.request = ? ORDER BY i.ordinal";
     let rows = all(connection, "read a request's items", FIND, [request], |row| {
         let item = EntryItem {

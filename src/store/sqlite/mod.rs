@@ -3,6 +3,7 @@
 //! In: a path. Out: a [`SqliteStore`] that is migrated, safe to write (WAL, FULL), and held against a
 //! second daemon.
 
+mod aside;
 pub mod backup;
 mod checkpoint;
 mod hand;
@@ -24,7 +25,7 @@ mod writer;
 
 use crate::fault;
 use crate::routing::Routes;
-use crate::store::{Backlog, Inbox, Later, Prepared, Request, StoreError, StoreErrorKind, Stored};
+use crate::store::{Aside, Backlog, Inbox, Later, Prepared, Request, StoreError, StoreErrorKind, Stored};
 use hand::{Hand, Slot};
 use rusqlite::Connection;
 use sql::failed;
@@ -169,21 +170,26 @@ impl Inbox for SqliteStore {
     }
 
     fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        let crashes = if self.opened.elapsed() >= TRIAL { 1 } else { 2 };
-        self.readers.read(|connection| {
-            let suspect = readers::claim_suspect(connection, crashes)?;
-            if suspect.is_empty() { readers::claim(connection, limit) } else { Ok(suspect) }
-        })
+        self.readers.read(|connection| readers::claim(connection, limit))
+    }
+
+    fn claim_aside(&self) -> Result<Option<Stored>, StoreError> {
+        let with_suspects = self.opened.elapsed() >= TRIAL;
+        self.readers.read(|connection| readers::claim_aside(connection, with_suspects))
+    }
+
+    fn settle_aside(&self, aside: Aside) -> Result<Option<Aside>, StoreError> {
+        let hand = Arc::clone(&self.writing()?.hand);
+        self.project(move |connection| aside::slice(connection, aside, &hand))
     }
 
     fn settle(&self, mut prepared: Vec<Prepared>) -> Result<usize, StoreError> {
         let writing = self.writing()?;
         let mut settled = 0;
         while !prepared.is_empty() {
-            let (hand, routes) = (Arc::clone(&writing.hand), self.routes());
-            let (done, rest) = writing.writer.run(move |connection| {
-                let slice = |connection: &mut Connection| settle::slice(connection, &prepared, &hand);
-                let done = outbox::routed(connection, routes, slice)?;
+            let hand = Arc::clone(&writing.hand);
+            let (done, rest) = self.project(move |connection| {
+                let done = settle::slice(connection, &prepared, &hand)?;
                 Ok((done, prepared.split_off(done)))
             })?;
             settled += done;

@@ -74,26 +74,35 @@ fn count(connection: &Connection, sql: &str) -> Result<u64, StoreError> {
 
 const STORED: &str = "SELECT coalesce(max(id), 0) FROM requests";
 const THROUGH: &str = "SELECT value FROM meta WHERE name = 'projected_through'";
-/// Suspects that the others went past; see `hand.rs`.
+/// Requests that the others went past; see `aside.rs`.
 const ASIDE: &str = "SELECT count(*) FROM crashes
                      WHERE request <= (SELECT value FROM meta WHERE name = 'projected_through')";
 
-/// The CROSS is for SQLite, which would otherwise read all requests to find the few that are suspects.
-const SUSPECT: &str = "SELECT id, received_at, channel, proof, secret_index, query, headers, body, count >= 2
-     FROM crashes CROSS JOIN requests ON id = request WHERE count >= ? ORDER BY request LIMIT 1";
-
-/// The oldest request that was in hand at this many crashes or more, by itself.
-pub(super) fn claim_suspect(connection: &Connection, crashes: u32) -> Result<Vec<Stored>, StoreError> {
-    claimed(connection, SUSPECT, [i64::from(crashes)])
-}
-
-/// The oldest requests that wait and are no suspects.
+/// The oldest requests that wait and are not set aside.
 pub(super) fn claim(connection: &Connection, limit: usize) -> Result<Vec<Stored>, StoreError> {
     const FIND: &str = "SELECT id, received_at, channel, proof, secret_index, query, headers, body, 0
          FROM requests
          WHERE id > (SELECT value FROM meta WHERE name = 'projected_through')
          AND NOT EXISTS (SELECT 1 FROM crashes WHERE request = requests.id) ORDER BY id LIMIT ?";
     claimed(connection, FIND, [i64::try_from(limit).unwrap_or(i64::MAX)])
+}
+
+/// The CROSS is for SQLite, which would otherwise read all requests to find the few that are set aside.
+const NEXT_ASIDE: &str =
+    "SELECT id, received_at, channel, proof, secret_index, query, headers, body, count >= 2
+     FROM crashes CROSS JOIN requests ON id = request
+     WHERE (count <> 1 OR ?) AND NOT EXISTS (
+         SELECT 1 FROM requests r WHERE r.id > (SELECT value FROM meta WHERE name = 'projected_through')
+         AND r.id < crashes.request AND NOT EXISTS (SELECT 1 FROM crashes c WHERE c.request = r.id))
+     ORDER BY count DESC, request LIMIT 1";
+
+/// A request that was set aside and that all others before it went past: poison first, since it takes no time,
+/// then suspects, then the oldest.
+pub(super) fn claim_aside(
+    connection: &Connection,
+    with_suspects: bool,
+) -> Result<Option<Stored>, StoreError> {
+    Ok(claimed(connection, NEXT_ASIDE, [with_suspects])?.pop())
 }
 
 /// Settled requests after one, oldest first.
@@ -366,12 +375,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looking_for_suspects_reads_no_request_that_is_none() {
+    fn looking_for_what_is_set_aside_reads_no_other_request() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("store.db");
         SqliteStore::prepare(&path).unwrap();
         let connection = super::super::open_file(&path).unwrap();
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {SUSPECT}")).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {NEXT_ASIDE}")).unwrap();
         let plan = statement.query_map([1], |row| row.get::<_, String>(3)).unwrap();
         let plan: Vec<String> = plan.map(Result::unwrap).collect();
         assert!(plan.iter().any(|step| step.starts_with("SEARCH requests")), "{plan:?}");

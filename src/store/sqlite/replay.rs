@@ -3,15 +3,16 @@
 //! In: requests that are settled, read anew. Out: what changed. The books are kept item by item, so that they
 //! balance before, in between and after.
 
-use super::settle::{self, Counts, SLICE, count};
+use super::settle::{self, Counts, Failure, SLICE, WHOLE, count};
 use super::sql::failed;
-use super::{SqliteStore, outbox, parked, readers};
+use super::{SqliteStore, parked, readers};
+use crate::leads::import::Run;
 use crate::store::replay::{Changes, Parked, Replays, Selection};
-use crate::store::{AccountNumbers, Prepared, Request, StoreError, Stored};
+use crate::store::{AccountNumbers, Prepared, Request, Rows, StoreError, Stored};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use std::collections::BTreeMap;
 use std::time::Instant;
 use wabridge_model::Phone;
+use wabridge_providers::Item;
 
 impl Replays for SqliteStore {
     fn account_numbers(&self) -> Result<AccountNumbers, StoreError> {
@@ -42,18 +43,16 @@ impl Replays for SqliteStore {
     }
 
     fn settle_again(&self, mut prepared: Vec<Prepared>, dry_run: bool) -> Result<Changes, StoreError> {
-        let writing = self.writing()?;
         let mut changes = Changes::default();
+        let mut left = None;
         while !prepared.is_empty() {
-            let routes = self.routes();
-            let (changed, rest) = writing.writer.run(move |connection| {
-                let slice = |connection: &mut Connection| slice(connection, &prepared, dry_run);
-                let changed = outbox::routed(connection, routes, slice)?;
+            let slice = self.project(move |connection| {
+                let (changed, left) = slice(connection, &prepared, left, dry_run)?;
                 let done = usize::try_from(changed.requests).unwrap_or(prepared.len());
-                Ok((changed, prepared.split_off(done)))
+                Ok((changed, prepared.split_off(done), left))
             })?;
-            changes.add(changed);
-            prepared = rest;
+            changes.add(slice.0);
+            (prepared, left) = (slice.1, slice.2);
         }
         Ok(changes)
     }
@@ -78,15 +77,49 @@ fn account_numbers(connection: &Connection) -> Result<AccountNumbers, StoreError
     Ok(numbers)
 }
 
-/// Settles the first of `prepared` again, as many as one slice takes.
-fn slice(connection: &mut Connection, prepared: &[Prepared], dry_run: bool) -> Result<Changes, StoreError> {
+/// Items of a request that are still to be settled again, next first.
+type Left = Vec<usize>;
+
+/// Settles the first of `prepared` again, as many as one slice takes; of the first of them, what is `left`. What
+/// fails by itself stays as it is.
+fn slice(
+    connection: &mut Connection,
+    prepared: &[Prepared],
+    left: Option<Left>,
+    dry_run: bool,
+) -> Result<(Changes, Option<Left>), StoreError> {
+    let mut attempt = |prepared| {
+        let left = left.clone();
+        settle::caught(|| commit_slice(connection, prepared, left, dry_run))
+    };
+    let mut result = attempt(prepared);
+    if result.as_ref().is_err_and(Failure::may_be_one_request) {
+        result = attempt(&prepared[..1]);
+    }
+    result.or_else(|failure| {
+        failure.of_one_request()?;
+        let mut changes = Changes { requests: 1, ..Changes::default() };
+        note(&mut changes, "unread", "unread");
+        Ok((changes, None))
+    })
+}
+
+fn commit_slice(
+    connection: &mut Connection,
+    prepared: &[Prepared],
+    mut left: Option<Left>,
+    dry_run: bool,
+) -> Result<(Changes, Option<Left>), StoreError> {
     let doing = "settle requests again";
     let started = Instant::now();
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
     let (mut changes, mut counts) = (Changes::default(), Counts::new());
     for one in prepared {
-        again(&transaction, one, &mut counts, &mut changes)?;
+        left = again(&transaction, one, left.take(), started, &mut counts, &mut changes)?;
+        if left.is_some() {
+            break;
+        }
         changes.requests += 1;
         if started.elapsed() > SLICE {
             break;
@@ -94,79 +127,139 @@ fn slice(connection: &mut Connection, prepared: &[Prepared], dry_run: bool) -> R
     }
     settle::book(&transaction, &counts)?;
     if dry_run {
-        return transaction.rollback().map_err(failed(doing)).map(|()| changes);
+        transaction.rollback().map_err(failed(doing))?;
+        // Their rows are gone again: the next slice would give the same to others.
+        changes.newcomers = changes.clusters.split_off(&(newest_cluster(connection)? + 1)).len() as u64;
+    } else {
+        transaction.commit().map_err(failed(doing))?;
     }
-    transaction.commit().map_err(failed(doing)).map(|()| changes)
+    Ok((changes, left))
 }
 
-/// What became of an item when it was settled last: its result and reason, by ordinal.
-type Before = BTreeMap<i64, (String, Option<String>)>;
+/// What became of an item when it was settled last: its result and reason.
+type Before = (String, Option<String>);
 
+/// Settles a request again, or some more of a large one. Returns what is left of it, if the slice is over.
 fn again(
     transaction: &Transaction<'_>,
     one: &Prepared,
+    left: Option<Left>,
+    started: Instant,
     counts: &mut Counts,
     changes: &mut Changes,
-) -> Result<(), StoreError> {
-    let mut before = before(transaction, one.id)?;
+) -> Result<Option<Left>, StoreError> {
     let was_whole = is_whole(transaction, one.id)?;
     let Ok(items) = &one.items else {
         // Nothing is understood better than before, and what was understood then stays.
         let same = if was_whole { "quarantined" } else { "unread" };
-        return note(changes, same, same);
+        note(changes, same, same);
+        return Ok(None);
     };
-    forget(transaction, "DELETE FROM quarantine WHERE request = ?", one.id)?;
+    settle::remember(transaction, one)?;
+    // The first of them takes the place of the body as a whole.
+    let whole = if left.is_none() { before(transaction, one.id, WHOLE)? } else { None };
+    let mut whole = whole.map(|was| (WHOLE, was));
+    let order = left.unwrap_or_else(|| settle::in_evidence_order(one, items));
+    let (mut run, mut done) = (Run::default(), 0);
+    for index in &order {
+        let ordinal = settle::ordinal(*index);
+        let was = before(transaction, one.id, ordinal)?.map(|was| (ordinal, was)).or(whole.take());
+        let event = item_again(transaction, one, &items[*index], (ordinal, was), &mut run, counts, changes)?;
+        if let Some(event) = event {
+            changes.clusters.extend(cluster_of(transaction, event)?);
+        }
+        done += 1;
+        if one.is_large() && started.elapsed() > SLICE {
+            break;
+        }
+    }
+    settle::end(transaction, one, &mut run, counts)?;
+    if done < order.len() {
+        return Ok(Some(order[done..].to_vec()));
+    }
     if was_whole {
         count(counts, "requests.quarantined", -1);
         count(counts, "requests.projected", 1);
     }
-    settle::remember(transaction, one)?;
-    for index in settle::in_evidence_order(one, items) {
-        let ordinal = i64::try_from(index).unwrap_or(i64::MAX);
-        let row = settle::settle_item(transaction, one, &items[index], ordinal, counts, true)?;
-        let now = (row.result.to_owned(), row.reason.map(str::to_owned));
-        let was = before.remove(&ordinal);
-        // Known already, by this request itself: what it was then, it is still.
-        let stays = row.result == "duplicate"
-            && was.as_ref().is_some_and(|(result, _)| result == "applied" || result == "duplicate");
-        if stays || was.as_ref() == Some(&now) {
-            let (result, _) = was.unwrap_or(now);
-            note(changes, &result, &result)?;
-            continue;
-        }
-        if let Some(was) = &was {
-            drop_item(transaction, one.id, ordinal, was, counts)?;
-        }
+    forget_others(transaction, one.id, items.len(), counts).map(|()| None)
+}
+
+/// Settles an item again; with its ordinal, what it was and under which. Returns its event if that changed.
+fn item_again(
+    transaction: &Transaction<'_>,
+    one: &Prepared,
+    item: &Item,
+    (ordinal, was): (i64, Option<(i64, Before)>),
+    run: &mut Run,
+    counts: &mut Counts,
+    changes: &mut Changes,
+) -> Result<Option<i64>, StoreError> {
+    const FORGET: &str = "DELETE FROM quarantine WHERE request = ? AND ordinal = ?";
+    let doing = "settle an item again";
+    let mut forget = transaction.prepare_cached(FORGET).map_err(failed(doing))?;
+    forget.execute([one.id, ordinal]).map_err(failed(doing))?;
+    let mut revise = |rows: &mut dyn Rows, report| run.revise(rows, report);
+    let row = settle::settle_item(transaction, one, item, ordinal, counts, &mut revise)?;
+    let now = (row.result.to_owned(), row.reason.map(str::to_owned));
+    let Some((at, was)) = was else {
         settle::add_item(transaction, one.id, ordinal, &row, counts)?;
-        note(changes, was.as_ref().map_or("new", |(result, _)| result), row.result)?;
-        if let Some(event) = row.event {
-            changes.clusters.extend(cluster_of(transaction, event)?);
-        }
+        note(changes, "new", row.result);
+        return Ok(row.event);
+    };
+    // Known already, by this request itself: what it was then, it is still.
+    let stays = row.result == "duplicate" && (was.0 == "applied" || was.0 == "duplicate");
+    if at == ordinal && (stays || was == now) {
+        note(changes, &was.0, &was.0);
+        return Ok(None);
     }
-    for (ordinal, was) in &before {
-        drop_item(transaction, one.id, *ordinal, was, counts)?;
-    }
-    Ok(())
+    drop_item(transaction, one.id, at, &was, counts)?;
+    settle::add_item(transaction, one.id, ordinal, &row, counts)?;
+    note(changes, &was.0, row.result);
+    Ok(row.event)
 }
 
-fn note(changes: &mut Changes, was: &str, is: &str) -> Result<(), StoreError> {
-    *changes.items.entry(format!("{was} to {is}")).or_default() += 1;
-    Ok(())
-}
-
-fn before(transaction: &Transaction<'_>, request: i64) -> Result<Before, StoreError> {
-    let doing = "read a request's items";
-    let mut statement = transaction
-        .prepare_cached("SELECT ordinal, result, reason FROM items WHERE request = ?")
+/// Forgets what was said of the request as a whole, and of items that it has no more.
+fn forget_others(
+    transaction: &Transaction<'_>,
+    request: i64,
+    items: usize,
+    counts: &mut Counts,
+) -> Result<(), StoreError> {
+    const OTHERS: &str =
+        "SELECT ordinal, result, reason FROM items WHERE request = ? AND (ordinal < 0 OR ordinal >= ?)";
+    const FORGET: &str = "DELETE FROM quarantine WHERE request = ? AND (ordinal < 0 OR ordinal >= ?)";
+    let doing = "settle requests again";
+    let mut others = transaction.prepare_cached(OTHERS).map_err(failed(doing))?;
+    let rows = others
+        .query_map(params![request, items], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))
         .map_err(failed(doing))?;
-    let rows = statement.query_map([request], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))));
-    rows.map_err(failed(doing))?.map(|row| row.map_err(failed(doing))).collect()
+    let others: Vec<(i64, Before)> = rows.collect::<Result<_, _>>().map_err(failed(doing))?;
+    for (ordinal, was) in &others {
+        drop_item(transaction, request, *ordinal, was, counts)?;
+    }
+    transaction.execute(FORGET, params![request, items]).map(drop).map_err(failed(doing))
+}
+
+fn note(changes: &mut Changes, was: &str, is: &str) {
+    *changes.items.entry(format!("{was} to {is}")).or_default() += 1;
+}
+
+fn before(transaction: &Transaction<'_>, request: i64, ordinal: i64) -> Result<Option<Before>, StoreError> {
+    const FIND: &str = "SELECT result, reason FROM items WHERE request = ? AND ordinal = ?";
+    let doing = "read a request's items";
+    let mut find = transaction.prepare_cached(FIND).map_err(failed(doing))?;
+    find.query_row([request, ordinal], |row| Ok((row.get(0)?, row.get(1)?))).optional().map_err(failed(doing))
 }
 
 /// Whether a request is quarantined as a whole.
 fn is_whole(transaction: &Transaction<'_>, request: i64) -> Result<bool, StoreError> {
     const FIND: &str = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE request = ? AND ordinal = -1)";
     transaction.query_row(FIND, [request], |row| row.get(0)).map_err(failed("read the quarantine"))
+}
+
+fn newest_cluster(connection: &Connection) -> Result<i64, StoreError> {
+    const NEWEST: &str = "SELECT coalesce(max(id), 0) FROM clusters";
+    connection.query_row(NEWEST, [], |row| row.get(0)).map_err(failed("find an event's people"))
 }
 
 fn cluster_of(transaction: &Transaction<'_>, event: i64) -> Result<Option<i64>, StoreError> {
@@ -177,15 +270,11 @@ fn cluster_of(transaction: &Transaction<'_>, event: i64) -> Result<Option<i64>, 
         .map_err(failed("find an event's people"))
 }
 
-fn forget(transaction: &Transaction<'_>, sql: &str, request: i64) -> Result<(), StoreError> {
-    transaction.execute(sql, [request]).map(drop).map_err(failed("settle requests again"))
-}
-
 fn drop_item(
     transaction: &Transaction<'_>,
     request: i64,
     ordinal: i64,
-    (result, reason): &(String, Option<String>),
+    (result, reason): &Before,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
     transaction

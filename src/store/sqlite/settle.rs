@@ -1,15 +1,17 @@
 //! Settling: prepared requests become rows, in slices between acknowledgements.
 //!
-//! In: prepared requests, oldest first. Out: how many were settled. A slice is one transaction; it stops
-//! taking requests after [`SLICE`] of work. When a slice fails, its requests are tried one at a time, and
-//! what fails alone is quarantined where it lies.
+//! In: prepared requests, oldest first. Out: how many were settled or, where they are large, set aside
+//! (`aside.rs`). A slice is one transaction; it stops taking requests after [`SLICE`] of work. When a slice
+//! fails, its requests are tried one at a time, and what fails alone is quarantined where it lies.
 
+use super::aside;
 use super::hand::{Hand, Slot};
 use super::rows::SqliteRows;
 use super::sql::{failed, millis};
 use crate::fault;
-use crate::leads::project::{Outcome, project, revise};
-use crate::store::{Prepared, StoreError, StoreErrorKind};
+use crate::leads::import::Run;
+use crate::leads::project::{Outcome, Projected};
+use crate::store::{Prepared, Rows, StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -21,6 +23,9 @@ use wabridge_providers::{Item, Malformed};
 /// How long a slice works before it commits and lets acknowledgements pass.
 pub(super) const SLICE: Duration = Duration::from_millis(5);
 
+/// The ordinal that stands for a request as a whole.
+pub(super) const WHOLE: i64 = -1;
+
 /// What becomes of the books, by counter name.
 pub(super) type Counts = BTreeMap<String, i64>;
 
@@ -31,26 +36,54 @@ pub(super) fn slice(
     hand: &Hand,
 ) -> Result<usize, StoreError> {
     match attempt(connection, prepared, hand) {
-        Err(Failure::Store(error)) if !error.kind.may_be_one_request() => Err(error),
-        Err(_) => one_at_a_time(connection, prepared, hand),
         Ok(settled) => Ok(settled),
+        Err(failure) => {
+            failure.of_one_request()?;
+            one_at_a_time(connection, prepared, hand)
+        }
     }
 }
 
-enum Failure {
+pub(super) enum Failure {
     Store(StoreError),
     Panic,
 }
 
+impl Failure {
+    /// Whether one request may be at fault, so that it should be tried alone.
+    pub(super) fn may_be_one_request(&self) -> bool {
+        match self {
+            Failure::Store(error) => error.kind.may_be_one_request(),
+            Failure::Panic => true,
+        }
+    }
+
+    /// Why the one request is at fault that failed so by itself, unless it is the store.
+    ///
+    /// # Errors
+    /// What is wrong with the store.
+    pub(super) fn of_one_request(self) -> Result<&'static str, StoreError> {
+        match self {
+            Failure::Store(error) if !error.kind.may_be_one_request() => Err(error),
+            Failure::Store(error) => Ok(error.kind.as_str()),
+            Failure::Panic => Ok("panic"),
+        }
+    }
+}
+
 fn attempt(connection: &mut Connection, prepared: &[Prepared], hand: &Hand) -> Result<usize, Failure> {
-    // The transaction rolls back when it unwinds, so nothing half-done is seen again.
-    let work = AssertUnwindSafe(|| commit_slice(connection, prepared, hand));
-    let result = match catch_unwind(work) {
-        Ok(result) => result.map_err(Failure::Store),
-        Err(_) => Err(Failure::Panic),
-    };
+    let result = caught(|| commit_slice(connection, prepared, hand));
     hand.hold(Slot::Project, None);
     result
+}
+
+/// Does the work of a slice; a panic ends it, and nothing else.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, Failure> {
+    // The transaction rolls back when it unwinds, so nothing half-done is seen again.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(Failure::Store),
+        Err(_) => Err(Failure::Panic),
+    }
 }
 
 fn one_at_a_time(
@@ -61,14 +94,8 @@ fn one_at_a_time(
     let started = Instant::now();
     let mut settled = 0;
     for one in prepared {
-        let reason = match attempt(connection, std::slice::from_ref(one), hand) {
-            Ok(_) => None,
-            Err(Failure::Store(error)) if !error.kind.may_be_one_request() => return Err(error),
-            Err(Failure::Store(error)) => Some(error.kind.as_str()),
-            Err(Failure::Panic) => Some("panic"),
-        };
-        if let Some(reason) = reason {
-            quarantine(connection, one.id, reason, one.received_at)?;
+        if let Err(failure) = attempt(connection, std::slice::from_ref(one), hand) {
+            quarantine(connection, one.id, failure.of_one_request()?, one.received_at)?;
         }
         settled += 1;
         if started.elapsed() > SLICE {
@@ -110,7 +137,6 @@ fn commit_slice(
     for one in prepared {
         hand.hold(Slot::Project, Some(one.id));
         settle(&transaction, one, &mut counts)?;
-        clear(&transaction, one.id)?;
         settled += 1;
         if started.elapsed() > SLICE {
             break;
@@ -126,31 +152,97 @@ fn commit_slice(
 }
 
 fn settle(transaction: &Transaction<'_>, one: &Prepared, counts: &mut Counts) -> Result<(), StoreError> {
-    let items = match &one.items {
-        Ok(items) => items,
-        Err(Malformed { reason, path }) => {
-            return whole_request_quarantined(transaction, one.id, reason, path, one.received_at, counts);
-        }
-    };
-    remember(transaction, one)?;
-    for index in in_evidence_order(one, items) {
-        let ordinal = i64::try_from(index).unwrap_or(i64::MAX);
-        let row = settle_item(transaction, one, &items[index], ordinal, counts, false)?;
-        add_item(transaction, one.id, ordinal, &row, counts)?;
+    if one.is_large() {
+        return aside::set(transaction, one);
     }
-    count(counts, "requests.projected", 1);
+    if let Ok(items) = &one.items {
+        remember(transaction, one)?;
+        settle_items(transaction, one, items, &in_evidence_order(one, items), None, counts)?;
+    }
+    count_request(transaction, one, counts)
+}
+
+/// Settles what is left to settle of a request that was set aside, when all its items are.
+pub(super) fn finish(
+    transaction: &Transaction<'_>,
+    one: &Prepared,
+    counts: &mut Counts,
+) -> Result<(), StoreError> {
+    count_request(transaction, one, counts)?;
+    clear(transaction, one.id)?;
+    advance(transaction, one.id)
+}
+
+fn count_request(
+    transaction: &Transaction<'_>,
+    one: &Prepared,
+    counts: &mut Counts,
+) -> Result<(), StoreError> {
+    match &one.items {
+        Ok(_) => count(counts, "requests.projected", 1),
+        Err(Malformed { reason, path }) => {
+            whole_request_quarantined(transaction, one.id, reason, path, one.received_at, counts)?;
+        }
+    }
     Ok(())
 }
 
-/// So that many messages of one person are a step each and no fold anew.
+/// The place of an item in its request, as stored.
+pub(super) fn ordinal(index: usize) -> i64 {
+    i64::try_from(index).unwrap_or(i64::MAX)
+}
+
+/// Settles some of a request's items for the first time, in this order, perhaps only until a slice is over. Returns
+/// how many.
+pub(super) fn settle_items(
+    transaction: &Transaction<'_>,
+    one: &Prepared,
+    items: &[Item],
+    order: &[usize],
+    slice: Option<Instant>,
+    counts: &mut Counts,
+) -> Result<usize, StoreError> {
+    let (mut run, mut settled) = (Run::default(), 0);
+    for index in order {
+        let mut project = |rows: &mut dyn Rows, report| run.project(rows, report);
+        let (item, ordinal) = (&items[*index], ordinal(*index));
+        let row = settle_item(transaction, one, item, ordinal, counts, &mut project)?;
+        add_item(transaction, one.id, ordinal, &row, counts)?;
+        settled += 1;
+        if slice.is_some_and(|started| started.elapsed() > SLICE) {
+            break;
+        }
+    }
+    end(transaction, one, &mut run, counts)?;
+    Ok(settled)
+}
+
+/// Ends a run of a request's items.
+pub(super) fn end(
+    transaction: &Transaction<'_>,
+    one: &Prepared,
+    run: &mut Run,
+    counts: &mut Counts,
+) -> Result<(), StoreError> {
+    let mut rows = SqliteRows { connection: transaction, now: one.received_at };
+    count_found(run.finish(&mut rows)?, counts);
+    Ok(())
+}
+
+/// One person after the other, each in the order of evidence: so that many messages of one are a step each and
+/// no fold anew, whoever writes while a large request is settled. What names nobody comes last, since it may
+/// lean on what does.
 pub(super) fn in_evidence_order(one: &Prepared, items: &[Item]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_cached_key(|index| match &items[*index] {
         Item::Event(event) => {
+            let person = &event.person;
+            let phone = person.phone.as_ref().map(|phone| phone.e164().to_owned());
+            let person = phone.or_else(|| person.bsuid.as_ref().map(|id| id.as_str().to_owned()));
             let at = event.occurred_at.map_or(one.received_at, |at| at.min(one.received_at));
-            Some((at, event.key.clone()))
+            (person.is_none(), person, Some((at, event.key.clone())))
         }
-        Item::Skipped(_) | Item::Quarantined(_) => None,
+        Item::Skipped(_) | Item::Quarantined(_) => (true, None, None),
     });
     order
 }
@@ -174,14 +266,17 @@ pub(super) struct ItemRow<'a> {
     pub(super) reason: Option<&'a str>,
 }
 
-/// Settles one item; `again` where its request was settled before, and what it says now counts.
+/// What becomes of a report.
+pub(super) type Projecting<'p> = dyn FnMut(&mut dyn Rows, Report) -> Result<Projected, StoreError> + 'p;
+
+/// Settles one item, its event's report by `project`.
 pub(super) fn settle_item<'a>(
     transaction: &Transaction<'_>,
     one: &Prepared,
     item: &'a Item,
     ordinal: i64,
     counts: &mut Counts,
-    again: bool,
+    project: &mut Projecting<'_>,
 ) -> Result<ItemRow<'a>, StoreError> {
     let event = match item {
         Item::Event(event) => (**event).clone(),
@@ -206,18 +301,23 @@ pub(super) fn settle_item<'a>(
     if fault::planted("constraint", report.event.key.as_str().as_bytes()) {
         return Err(StoreError::new(StoreErrorKind::Constraint, "project a planted fault"));
     }
-    let projected = if again { revise(&mut rows, report)? } else { project(&mut rows, report)? };
-    let found = i64::try_from(projected.found).unwrap_or(i64::MAX);
-    if found > 0 {
-        count(counts, "items.applied", found);
-        count(counts, "items.skipped.no_identity", -found);
-    }
+    let projected = project(&mut rows, report)?;
+    count_found(projected.found, counts);
     let (result, reason) = match projected.outcome {
         Outcome::Applied => ("applied", None),
         Outcome::Duplicate => ("duplicate", None),
         Outcome::NoIdentity => ("skipped", Some("no_identity")),
     };
     Ok(ItemRow { event: Some(projected.event), result, reason })
+}
+
+/// Items that waited for a person and found one count as applied.
+fn count_found(found: u64, counts: &mut Counts) {
+    if found > 0 {
+        let found = i64::try_from(found).unwrap_or(i64::MAX);
+        count(counts, "items.applied", found);
+        count(counts, "items.skipped.no_identity", -found);
+    }
 }
 
 /// Planted faults that a harness asks for by a marker in the event's key.
@@ -256,7 +356,8 @@ pub(super) fn counter(result: &str, reason: Option<&str>) -> String {
     }
 }
 
-/// A body that cannot be split is a quarantined request of one quarantined item.
+/// A body that cannot be split is a quarantined request of one quarantined item; that has the ordinal -1, since
+/// some of its items may be settled. (Older versions, which settled all or none, gave it 0.)
 fn whole_request_quarantined(
     transaction: &Transaction<'_>,
     request: i64,
@@ -265,10 +366,10 @@ fn whole_request_quarantined(
     at: Timestamp,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
-    add_quarantine(transaction, request, -1, reason, path, at)?;
+    add_quarantine(transaction, request, WHOLE, reason, path, at)?;
     count(counts, "requests.quarantined", 1);
     let row = ItemRow { event: None, result: "quarantined", reason: Some(reason) };
-    add_item(transaction, request, 0, &row, counts)
+    add_item(transaction, request, WHOLE, &row, counts)
 }
 
 fn add_quarantine(

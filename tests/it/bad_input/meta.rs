@@ -201,7 +201,9 @@ fn what_meta_would_never_send_is_kept_and_only_the_bad_item_is_quarantined() {
     }
     rows.extend(neighbours());
     let numbers = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
-    rows.push(row("a million items", body(0, &numbers(1_000_000)), &["malformed too_many_items $"]));
+    for (name, count) in [("50,001 items", 50_001), ("a million items", 1_000_000)] {
+        rows.push(row(name, body(0, &numbers(count)), &["malformed too_many_items $"]));
+    }
     let path = |at: usize| format!("quarantined unexpected_shape entry[0].changes[0].value.messages[{at}]");
     let expected = (0..10_000).map(path).collect();
     rows.push(Row { name: "10,000 items".to_owned(), body: body(0, &numbers(10_000)).into(), expected });

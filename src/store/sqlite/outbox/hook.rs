@@ -32,7 +32,7 @@ thread_local! {
 }
 
 /// Does some work of projection with routes in force.
-pub(in crate::store::sqlite) fn routed<T>(
+pub(super) fn routed<T>(
     connection: &mut Connection,
     routes: Arc<Routes>,
     work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,

@@ -15,7 +15,7 @@ mod tend;
 mod unite;
 mod want;
 
-pub(super) use hook::{changed, routed};
+pub(super) use hook::changed;
 pub(super) use read::books;
 
 use super::SqliteStore;
@@ -67,10 +67,14 @@ impl SqliteStore {
         Ok(sum)
     }
 
-    /// Where changes go now.
-    pub(super) fn routes(&self) -> Arc<Routes> {
+    /// Does work of the writer in which what changes of leads is routed.
+    pub(super) fn project<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         // A panic while holding the lock leaves routes that are still routes.
-        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+        let routes = Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner));
+        self.writing()?.writer.run(move |connection| hook::routed(connection, routes, work))
     }
 }
 

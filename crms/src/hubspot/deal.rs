@@ -1,0 +1,109 @@
+//! Deals, created once with a unique property of ours and their contact in the same request.
+
+use super::DEAL_KEY;
+use super::batch::{Item, Kind, Verb, write_all};
+use super::line::{Line, Object, url};
+use super::read::by_id;
+use crate::crm::{DealWrite, Desk, Receipt};
+use serde_json::{Map, Value};
+use wabridge_model::{Failure, FailureKind, RecordRef};
+
+/// HubSpot's number for the association of a deal with a contact.
+const TO_CONTACT: u32 = 3;
+
+const KIND: Kind<'_> = Kind { path: "deals", object: "deal", unique: DEAL_KEY };
+
+/// A deal to create, the contact it belongs to, and a trace of its own.
+pub(super) struct Task<'a> {
+    pub(super) deal: &'a DealWrite,
+    pub(super) contact: String,
+    pub(super) trace: String,
+}
+
+/// Creates deals; one answer for each. A deal that is there is left as people have made it.
+pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Receipt, Failure>> {
+    let desk = line.desk;
+    let mut answers: Vec<Option<Result<Receipt, Failure>>> =
+        tasks.iter().map(|t| there(desk, t.deal)).collect();
+    let open = |answers: &[Option<_>]| -> Vec<usize> {
+        (0..tasks.len()).filter(|at| answers[*at].is_none()).collect()
+    };
+    let doubtful: Vec<usize> = open(&answers).into_iter().filter(|at| tasks[*at].deal.doubtful).collect();
+    look_for(line, tasks, doubtful, &mut answers).await;
+    let due = open(&answers);
+    let items: Vec<Item> = due.iter().map(|at| item(desk, &tasks[*at])).collect();
+    let mut taken = Vec::new();
+    for (at, written) in due.into_iter().zip(write_all(line, KIND, Verb::Create, &items).await) {
+        match written {
+            Err(failure) if failure.kind == FailureKind::Conflict => taken.push((at, failure)),
+            written => answers[at] = Some(written.map(|object| receipt(desk, &object, true))),
+        }
+    }
+    // Somebody created it since: an attempt that was believed lost, or a store that was set back.
+    look_for(line, tasks, taken.iter().map(|(at, _)| *at).collect(), &mut answers).await;
+    for (at, failure) in taken {
+        answers[at].get_or_insert(Err(failure));
+    }
+    let unwritten = || Err(Failure::new(FailureKind::Unknown, "no_answer_for_item"));
+    answers.into_iter().map(|answer| answer.unwrap_or_else(unwritten)).collect()
+}
+
+/// The receipt of a deal that was created before.
+fn there(desk: &Desk<'_>, deal: &DealWrite) -> Option<Result<Receipt, Failure>> {
+    let object = Object { id: deal.record.clone()?, ..Object::default() };
+    Some(Ok(receipt(desk, &object, false)))
+}
+
+/// Answers for those of these deals that are there, by their key, from the database.
+async fn look_for(
+    line: &Line<'_>,
+    tasks: &[Task<'_>],
+    which: Vec<usize>,
+    answers: &mut [Option<Result<Receipt, Failure>>],
+) {
+    let keys: Vec<String> = which.iter().map(|at| tasks[*at].deal.key.clone()).collect();
+    let read = by_id(line, KIND.path, Some(DEAL_KEY), &keys, &[DEAL_KEY]).await;
+    for at in which {
+        let ours = |object: &&Object| object.text(DEAL_KEY) == Some(&tasks[at].deal.key);
+        match &read {
+            Ok(found) => {
+                let found = found.iter().find(ours);
+                answers[at] = found.map(|object| Ok(receipt(line.desk, object, false)));
+            }
+            Err(failure) => answers[at] = Some(Err(failure.clone())),
+        }
+    }
+}
+
+fn receipt(desk: &Desk<'_>, object: &Object, created: bool) -> Receipt {
+    Receipt { record: RecordRef::new("deal", &object.id), url: url(desk, "0-3", object), created }
+}
+
+fn item(desk: &Desk<'_>, task: &Task<'_>) -> Item {
+    let deal = task.deal;
+    let mut properties: Map<String, Value> = [
+        (DEAL_KEY, deal.key.clone()),
+        ("dealname", deal.name.clone()),
+        ("pipeline", deal.pipeline.clone()),
+        ("dealstage", deal.stage.clone()),
+        ("closedate", format!("{}T00:00:00Z", deal.close_on)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.into()))
+    .collect();
+    if let Some((amount, currency)) = &deal.amount {
+        properties.insert("amount".to_owned(), amount.clone().into());
+        // The account's own currency goes without saying; another may be one that the account has not enabled.
+        let own = desk.schema.account.get("currency");
+        if let Some(currency) = currency.as_ref().filter(|currency| Some(*currency) != own) {
+            properties.insert("deal_currency_code".to_owned(), currency.clone().into());
+        }
+    }
+    Item {
+        trace: task.trace.clone(),
+        id: String::new(),
+        properties,
+        contact: Some((task.contact.clone(), TO_CONTACT)),
+        mark: Some((DEAL_KEY.to_owned(), deal.key.clone())),
+    }
+}
