@@ -293,7 +293,9 @@ fn is_same(a: &Name, b: &Name) -> bool {
     a.bears_id() && b.bears_id() && a.identity == b.identity && a.tenure == b.tenure
 }
 
-fn share_a_name(a: &Lead, b: &Lead) -> bool {
+/// Whether a name that bears an id is both's.
+#[must_use]
+pub fn share_a_name(a: &Lead, b: &Lead) -> bool {
     a.names.iter().any(|name| b.names.iter().any(|other| is_same(name, other)))
 }
 

@@ -3,7 +3,7 @@
 //! In: a report, and the rows of one transaction. Out: what became of it. The rows change so that they
 //! depend on the set of reports alone: a cluster is folded anew wherever the newest step would not do.
 
-use crate::store::{Rows, StoreError};
+use crate::store::{Change, Rows, StoreError};
 use wabridge_model::cluster::{Alias, Cluster, Ties, ties};
 use wabridge_model::event::Fact;
 use wabridge_model::evidence::{Evidence, Position, Report};
@@ -125,6 +125,7 @@ fn apply(
         Err(_) => refold(rows, cluster, event)?,
     };
     rows.save(cluster, &before, &after)?;
+    rows.changed(&Change { evidence, before: &before, after: &after, owner })?;
     let outcome = if owner.is_some() { Outcome::Applied } else { Outcome::NoIdentity };
     Ok(Projected { event, outcome, found })
 }

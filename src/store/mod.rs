@@ -14,6 +14,7 @@ pub mod watch;
 pub use error::{StoreError, StoreErrorKind};
 pub use inbox::{AccountNumbers, Aside, Backlog, Inbox, Prepared, Request, Stored};
 pub use journal::Journal;
+pub use outbox::Outbox;
 pub use watch::{Held, Receipt, Unlisted, Watch};
 
 use mending::Mending;
@@ -222,18 +223,24 @@ pub struct Books {
     pub requests: BTreeMap<String, u64>,
     /// Items by result and reason; `seen` counts them all.
     pub items: BTreeMap<String, u64>,
+    /// Revisions of jobs by what became of them: `pending`, `leased`, `doubt`, `held`, `dead`, `done`, `discarded`,
+    /// `suppressed.<reason>`; `wanted` counts them all.
+    pub jobs: BTreeMap<String, u64>,
 }
 
 impl Books {
-    /// Whether stored = waiting + projected + quarantined, and seen = the sum of all results.
+    /// Whether stored = waiting + projected + quarantined, and seen and wanted = the sum of all results.
     #[must_use]
     pub fn balance(&self) -> bool {
         let of = |map: &BTreeMap<String, u64>, name: &str| map.get(name).copied().unwrap_or(0);
         let states: u64 =
             ["waiting", "projected", "quarantined"].iter().map(|name| of(&self.requests, name)).sum();
-        let results: u64 =
-            self.items.iter().filter(|(name, _)| *name != "seen").map(|(_, count)| count).sum();
-        of(&self.requests, "stored") == states && of(&self.items, "seen") == results
+        let all_but = |map: &BTreeMap<String, u64>, all: &str| -> u64 {
+            map.iter().filter(|(name, _)| *name != all).map(|(_, count)| count).sum()
+        };
+        of(&self.requests, "stored") == states
+            && of(&self.items, "seen") == all_but(&self.items, "seen")
+            && of(&self.jobs, "wanted") == all_but(&self.jobs, "wanted")
     }
 }
 
@@ -287,9 +294,15 @@ pub trait Tokens: Send + Sync {
 }
 
 /// Everything a store does.
-pub trait Store: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Mending + Replays + Watch {}
+pub trait Store:
+    Inbox + Leads + Ledger + Rollups + Tokens + Journal + Mending + Outbox + Replays + Watch
+{
+}
 
-impl<T: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Mending + Replays + Watch> Store for T {}
+impl<T> Store for T where
+    T: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Mending + Outbox + Replays + Watch
+{
+}
 
 /// An event's row.
 #[derive(Debug)]
@@ -300,6 +313,19 @@ pub struct EventRow {
     pub cluster: Option<i64>,
     /// What was reported.
     pub evidence: Evidence,
+}
+
+/// What a piece of evidence made of a cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// The evidence.
+    pub evidence: &'a Evidence,
+    /// The cluster as it was; where clusters became one, the oldest of them.
+    pub before: &'a Cluster,
+    /// The cluster as it is.
+    pub after: &'a Cluster,
+    /// Whose evidence it is, as an index into the leads that are.
+    pub owner: Option<usize>,
 }
 
 /// What projection reads and writes, within one transaction.
@@ -371,6 +397,11 @@ pub trait Rows {
     /// # Errors
     /// As above.
     fn absorb(&mut self, gone: i64, into: i64) -> Result<(), StoreError>;
+    /// Hears what a piece of evidence changed. Nobody need listen.
+    ///
+    /// # Errors
+    /// As above.
+    fn changed(&mut self, change: &Change<'_>) -> Result<(), StoreError>;
     /// Marks the items of an event as applied that were skipped for want of a person; how many.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! A job is one operation for one lead and one target; asking for it again makes a further *revision* of the same
 //! job. Revisions are what the books count: wanted = pending + leased + doubt + held + dead + done + discarded +
 //! suppressed. All that is due of one lead and target is leased together, and nothing else of that lead and target
-//! while the lease runs.
+//! while the lease runs. A lead that turns out to be another takes its jobs along.
 
 use super::StoreError;
 use crate::routing::Routes;
@@ -28,11 +28,33 @@ pub enum JobState {
     Held,
     /// The CRM will never take it as it is.
     Dead,
-    /// It is written, or needs no writing.
+    /// It is written.
     Done,
+    /// It needed no writing; the cause says why.
+    Suppressed,
+    /// A person gave it up; the cause is their reason.
+    Discarded,
 }
 
 impl JobState {
+    /// Every state.
+    pub const ALL: [JobState; 8] = [
+        JobState::Pending,
+        JobState::Leased,
+        JobState::Doubt,
+        JobState::Held,
+        JobState::Dead,
+        JobState::Done,
+        JobState::Suppressed,
+        JobState::Discarded,
+    ];
+
+    /// Whether nothing remains to be done.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, JobState::Done | JobState::Suppressed | JobState::Discarded)
+    }
+
     /// The name in rows, answers and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -43,6 +65,8 @@ impl JobState {
             JobState::Held => "held",
             JobState::Dead => "dead",
             JobState::Done => "done",
+            JobState::Suppressed => "suppressed",
+            JobState::Discarded => "discarded",
         }
     }
 }
@@ -107,6 +131,8 @@ pub struct Claim<'a> {
 /// outcome is unknown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leased {
+    /// The number of the lease: who settles shows it.
+    pub lease: i64,
     /// The lead.
     pub lead: LeadId,
     /// The jobs, the person first.
@@ -169,6 +195,8 @@ pub enum End {
 /// What a bundle came to. One transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
+    /// The number of the lease it was written under.
+    pub lease: i64,
     /// The target.
     pub target: String,
     /// The lead.
@@ -234,10 +262,14 @@ pub struct Conversation {
     pub lead: LeadId,
     /// The business number, or `chatbot:<bot>`.
     pub place: String,
-    /// Its first act.
+    /// When it began, as far as was known when its activity was first tried: what the CRM is told.
     pub started_at: Timestamp,
     /// Its last act so far.
     pub last_at: Timestamp,
+    /// What happened in its place from here on is its own, ...
+    pub from: Timestamp,
+    /// ... until before this instant: answers to the last act too, and nothing of the next conversation.
+    pub until: Timestamp,
 }
 
 /// A field in a record as it stands, beside what would be written.
@@ -262,8 +294,10 @@ pub trait Outbox: Send + Sync {
     /// Says where changes go from now on.
     fn route_by(&self, routes: Arc<Routes>);
 
-    /// Leases what is due: urgent before bulk, the oldest first, all of one lead together. Of a lead whose person
-    /// is dead or held, the rest is held (`person_dead`, `person_held`). The attempts are committed.
+    /// Leases what is due: urgent before bulk, the oldest first, all of one lead together, and what would be due
+    /// soon. Of a lead whose person is dead or held, the rest is held (`person_dead`, `person_held`,
+    /// `person_discarded`) until the person is due again or done; while the person backs off, the rest waits with
+    /// it. A bulk bundle may hold what is urgent of its lead. The attempts are committed.
     ///
     /// # Errors
     /// When the store cannot be read or written. So for all that follow.
@@ -281,8 +315,8 @@ pub trait Outbox: Send + Sync {
     /// As above.
     fn doubt_expired(&self, now: Timestamp) -> Result<usize, StoreError>;
 
-    /// Settles bundles. A job that was asked for anew meanwhile is pending again; one whose lease ran out and that
-    /// somebody else holds is left alone.
+    /// Settles bundles. A job that was asked for anew meanwhile is pending again; one that was leased again
+    /// since then, or settled, is left alone. The record is kept if any job of the bundle is settled.
     ///
     /// # Errors
     /// As above.
@@ -294,13 +328,13 @@ pub trait Outbox: Send + Sync {
     /// As above.
     fn next_due(&self, target: &str) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Makes held jobs pending again whose cause begins with this. How many.
+    /// Makes held jobs pending again, and due, whose cause begins with this. How many.
     ///
     /// # Errors
     /// As above.
     fn release_jobs(&self, target: &str, cause: &str, now: Timestamp) -> Result<usize, StoreError>;
 
-    /// Asks for operations outside of projection: to fill in a field that came back. How many leads.
+    /// Asks again for what was written without this field: it came back. How many leads.
     ///
     /// # Errors
     /// As above.
@@ -336,7 +370,7 @@ pub trait Outbox: Send + Sync {
     /// As above.
     fn discard_jobs(&self, jobs: &[i64], reason: &str, now: Timestamp) -> Result<usize, StoreError>;
 
-    /// The records of a lead, by target.
+    /// The records of leads, by target. A lead that was joined with another may have one under either id.
     ///
     /// # Errors
     /// As above.

@@ -26,6 +26,7 @@ mod limits;
 mod load;
 mod logs;
 mod metrics;
+mod outbox;
 mod poison;
 mod projection;
 mod queue;

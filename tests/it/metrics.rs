@@ -57,6 +57,9 @@ fn everything() -> String {
         items: [("seen", 3), ("applied", 2), ("skipped.sample", 1)]
             .map(|(name, n)| (name.to_owned(), n))
             .into(),
+        jobs: [("wanted", 9), ("pending", 2), ("done", 4), ("suppressed.coalesced", 3)]
+            .map(|(name, n)| (name.to_owned(), n))
+            .into(),
     };
     let now: jiff::Timestamp = NOW.parse().unwrap();
     let oldest = Some(now - jiff::SignedDuration::from_millis(1500));

@@ -8,6 +8,7 @@ pub mod backup;
 mod checkpoint;
 mod hand;
 mod journal;
+mod outbox;
 mod parked;
 mod readers;
 pub mod rebuild;
@@ -23,6 +24,7 @@ mod watch;
 mod writer;
 
 use crate::fault;
+use crate::routing::Routes;
 use crate::store::{Aside, Backlog, Inbox, Later, Prepared, Request, StoreError, StoreErrorKind, Stored};
 use hand::{Hand, Slot};
 use rusqlite::Connection;
@@ -30,7 +32,7 @@ use sql::failed;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use wabridge_model::evidence::Proof;
 
@@ -49,6 +51,8 @@ pub struct SqliteStore {
     path: PathBuf,
     opened: Instant,
     readers: readers::Readers,
+    /// Where changes go.
+    routes: RwLock<Arc<Routes>>,
     // Dropped in this order: the checkpointer leans on the writer, the lock outlives both.
     writing: Option<Writing>,
 }
@@ -90,6 +94,7 @@ impl SqliteStore {
             path: path.to_owned(),
             opened: Instant::now(),
             readers: readers::Readers::new(path),
+            routes: RwLock::default(),
             writing: Some(writing),
         })
     }
@@ -111,7 +116,8 @@ impl SqliteStore {
             }
         }
         let (path, readers) = (path.to_owned(), readers::Readers::new(path));
-        Ok(SqliteStore { path, opened: Instant::now(), readers, writing: None })
+        let routes = RwLock::default();
+        Ok(SqliteStore { path, opened: Instant::now(), readers, routes, writing: None })
     }
 
     /// Migrates the store and lets go of it again: for commands that need no daemon.
@@ -173,9 +179,8 @@ impl Inbox for SqliteStore {
     }
 
     fn settle_aside(&self, aside: Aside) -> Result<Option<Aside>, StoreError> {
-        let writing = self.writing()?;
-        let hand = Arc::clone(&writing.hand);
-        writing.writer.run(move |connection| aside::slice(connection, aside, &hand))
+        let hand = Arc::clone(&self.writing()?.hand);
+        self.project(move |connection| aside::slice(connection, aside, &hand))
     }
 
     fn settle(&self, mut prepared: Vec<Prepared>) -> Result<usize, StoreError> {
@@ -183,7 +188,7 @@ impl Inbox for SqliteStore {
         let mut settled = 0;
         while !prepared.is_empty() {
             let hand = Arc::clone(&writing.hand);
-            let (done, rest) = writing.writer.run(move |connection| {
+            let (done, rest) = self.project(move |connection| {
                 let done = settle::slice(connection, &prepared, &hand)?;
                 Ok((done, prepared.split_off(done)))
             })?;

@@ -1,7 +1,7 @@
 //! Reading, on connections of its own, so that no reader waits for the writer.
 
 use super::sql::{self, blob_of, event_row, failed, from_json, instant, millis, parse_event_row};
-use super::{SqliteStore, proof_of};
+use super::{SqliteStore, outbox, proof_of};
 use crate::store::replay::Selection;
 use crate::store::{
     Backlog, Books, LeadIds, Leads, Ledger, Request, StoreError, StoreErrorKind, Stored, TouchRange, TouchRow,
@@ -190,6 +190,9 @@ impl Ledger for SqliteStore {
     fn books(&self) -> Result<Books, StoreError> {
         self.readers.read(|connection| {
             let mut books = Books::default();
+            if super::schema_version(connection)?.is_some_and(|(version, _)| version >= 3) {
+                books.jobs = outbox::books(connection)?;
+            }
             let (stored, through) = (count(connection, STORED)?, count(connection, THROUGH)?);
             books.requests.insert("stored".to_owned(), stored);
             let waiting = stored.saturating_sub(through) + count(connection, ASIDE)?;
@@ -205,6 +208,7 @@ impl Ledger for SqliteStore {
                 let _ = match name.split_once('.') {
                     Some(("requests", state)) => books.requests.insert(state.to_owned(), value),
                     Some(("items", result)) if value > 0 => books.items.insert(result.to_owned(), value),
+                    Some(("jobs", result)) if value > 0 => books.jobs.insert(result.to_owned(), value),
                     _ => None,
                 };
             }
@@ -234,28 +238,7 @@ impl Leads for SqliteStore {
     }
 
     fn cluster_of(&self, id: LeadId) -> Result<Option<(i64, Identity, u32)>, StoreError> {
-        const FIND: &str = "SELECT n.cluster, i.kind, i.scope, i.value, i.tenure FROM lead_ids i
-             JOIN names n USING (kind, scope, value) WHERE i.id = ?1
-             UNION ALL
-             SELECT a.cluster, i.kind, i.scope, i.value, i.tenure FROM lead_ids i
-             JOIN aliases a ON i.kind = 'email' AND a.alias = 'email:' || replace(i.value, '%', '%25') WHERE i.id = ?1";
-        let doing = "look up a lead id";
-        self.readers.read(|connection| {
-            let mut statement = connection.prepare_cached(FIND).map_err(failed(doing))?;
-            let row = statement
-                .query_row([blob_of(id.0)], |row| {
-                    let kind: String = row.get(1)?;
-                    Ok((row.get(0)?, kind, row.get(2)?, row.get(3)?, row.get(4)?))
-                })
-                .optional()
-                .map_err(failed(doing))?;
-            let corrupt = || StoreError::new(StoreErrorKind::Corrupt, doing);
-            row.map(|(cluster, kind, scope, value, tenure)| {
-                let kind = sql::kind_of(&kind).ok_or_else(corrupt)?;
-                Ok((cluster, Identity { kind, scope, value }, tenure))
-            })
-            .transpose()
-        })
+        self.readers.read(|connection| cluster_of(connection, id))
     }
 
     fn cluster(&self, cluster: i64) -> Result<Option<(Cluster, LeadIds)>, StoreError> {
@@ -328,6 +311,33 @@ impl Leads for SqliteStore {
             rows.map(|row| row.map_err(failed(doing))).collect()
         })
     }
+}
+
+/// The cluster of a lead id, and the name and tenure that it was drawn for.
+pub(super) fn cluster_of(
+    connection: &Connection,
+    id: LeadId,
+) -> Result<Option<(i64, Identity, u32)>, StoreError> {
+    const FIND: &str = "SELECT n.cluster, i.kind, i.scope, i.value, i.tenure FROM lead_ids i
+         JOIN names n USING (kind, scope, value) WHERE i.id = ?1
+         UNION ALL
+         SELECT a.cluster, i.kind, i.scope, i.value, i.tenure FROM lead_ids i
+         JOIN aliases a ON i.kind = 'email' AND a.alias = 'email:' || replace(i.value, '%', '%25') WHERE i.id = ?1";
+    let doing = "look up a lead id";
+    let mut statement = connection.prepare_cached(FIND).map_err(failed(doing))?;
+    let row = statement
+        .query_row([blob_of(id.0)], |row| {
+            let kind: String = row.get(1)?;
+            Ok((row.get(0)?, kind, row.get(2)?, row.get(3)?, row.get(4)?))
+        })
+        .optional()
+        .map_err(failed(doing))?;
+    let corrupt = || StoreError::new(StoreErrorKind::Corrupt, doing);
+    row.map(|(cluster, kind, scope, value, tenure)| {
+        let kind = sql::kind_of(&kind).ok_or_else(corrupt)?;
+        Ok((cluster, Identity { kind, scope, value }, tenure))
+    })
+    .transpose()
 }
 
 /// All evidence in the order it was stored, `limit` rows after `after`: what a rebuild reads.

@@ -43,11 +43,10 @@ impl Replays for SqliteStore {
     }
 
     fn settle_again(&self, mut prepared: Vec<Prepared>, dry_run: bool) -> Result<Changes, StoreError> {
-        let writing = self.writing()?;
         let mut changes = Changes::default();
         let mut left = None;
         while !prepared.is_empty() {
-            let slice = writing.writer.run(move |connection| {
+            let slice = self.project(move |connection| {
                 let (changed, left) = slice(connection, &prepared, left, dry_run)?;
                 let done = usize::try_from(changed.requests).unwrap_or(prepared.len());
                 Ok((changed, prepared.split_off(done), left))

@@ -1,10 +1,10 @@
 //! The rows of one write transaction, as projection needs them.
 
-use super::rollups;
 use super::sql::{self, blob_of, failed, instant, millis};
+use super::{outbox, rollups};
 use crate::leads::rollup::counted;
 use crate::leads::search::words;
-use crate::store::{EventRow, Rows, StoreError, StoreErrorKind};
+use crate::store::{Change, EventRow, Rows, StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
@@ -117,16 +117,23 @@ impl SqliteRows<'_> {
 
     /// The oldest id of a lead's names.
     pub(super) fn lead_id(&self, lead: &Lead) -> Result<Option<LeadId>, StoreError> {
+        Ok(self.lead_ids(lead)?.first().copied())
+    }
+
+    /// The ids of a lead's names, the oldest first.
+    pub(super) fn lead_ids(&self, lead: &Lead) -> Result<Vec<LeadId>, StoreError> {
         const FIND: &str =
             "SELECT id FROM lead_ids WHERE kind = ? AND scope = ? AND value = ? AND tenure = ?";
-        let mut oldest = None;
+        let mut ids = Vec::new();
         for name in lead.names.iter().filter(|name| name.bears_id()) {
             let Identity { kind, scope, value } = &name.identity;
             let values = params![kind.as_str(), scope, value, name.tenure];
             let id = self.find("find a lead id", FIND, values, |row| row.get(0).map(sql::uuid_of))?;
-            oldest = [oldest, id.map(LeadId)].into_iter().flatten().min();
+            ids.extend(id.map(LeadId));
         }
-        Ok(oldest)
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 }
 
@@ -261,6 +268,10 @@ impl Rows for SqliteRows<'_> {
         self.count_promises(-broken_promises(&state))?;
         self.run("join clusters", "DELETE FROM touches WHERE cluster = ?", [gone])?;
         self.run("join clusters", "DELETE FROM clusters WHERE id = ?", [gone]).map(drop)
+    }
+
+    fn changed(&mut self, change: &Change<'_>) -> Result<(), StoreError> {
+        outbox::changed(self, change)
     }
 
     fn found_person(&mut self, event: i64) -> Result<u64, StoreError> {

@@ -1,0 +1,174 @@
+//! Leasing: which leads are due, and all that goes with them.
+
+use super::super::sql::{instant, millis};
+use super::rows::{JobRow, lead_of, of_lead};
+use super::{all, conversations, count, first, read, run, unite};
+use crate::routing::BULK_INTERVAL;
+use crate::store::StoreError;
+use crate::store::outbox::{Claim, JobState, Leased};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use wabridge_model::id::LeadId;
+use wabridge_model::{OperationKind, Priority};
+
+const DOING: &str = "lease jobs";
+/// The next due job of a priority, after one.
+pub(super) const NEXT: &str = "SELECT due_at, id, lead FROM jobs
+     WHERE target = ?1 AND state IN ('pending', 'doubt') AND priority = ?2 AND due_at <= ?3 AND (due_at, id) > (?4, ?5)
+     ORDER BY due_at, id LIMIT 1";
+/// When the first job of a priority is due; of a lead that is being written, none is.
+pub(super) const FIRST_DUE: &str = "SELECT due_at FROM jobs
+     WHERE target = ?1 AND state IN ('pending', 'doubt') AND priority = ?2
+     AND NOT EXISTS (SELECT 1 FROM jobs AS other
+                     WHERE other.target = ?1 AND other.lead = jobs.lead AND other.state = 'leased')
+     ORDER BY due_at LIMIT 1";
+
+/// Leases what is due.
+pub(super) fn claim(connection: &Connection, claim: &Claim<'_>) -> Result<Vec<Leased>, StoreError> {
+    const DRAW: &str = "UPDATE meta SET value = value + 1 WHERE name = 'leases' RETURNING value";
+    let lease = first(connection, DOING, DRAW, [], |row| row.get(0))?.unwrap_or(0);
+    let mut leased = Vec::new();
+    let urgent = [Priority::First, Priority::Urgent].as_slice();
+    for (priorities, limit) in [(urgent, claim.urgent), (&[Priority::Bulk], claim.bulk)] {
+        let full = leased.len() + limit;
+        for priority in priorities {
+            lease_some(connection, claim, lease, *priority, full, &mut leased)?;
+        }
+    }
+    Ok(leased)
+}
+
+fn lease_some(
+    connection: &Connection,
+    claim: &Claim<'_>,
+    lease: i64,
+    priority: Priority,
+    full: usize,
+    leased: &mut Vec<Leased>,
+) -> Result<(), StoreError> {
+    let rank = super::rows::rank(priority);
+    let mut after = (i64::MIN, 0);
+    while leased.len() < full {
+        let values = params![claim.target, rank, millis(claim.now), after.0, after.1];
+        let next = first(connection, DOING, NEXT, values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let Some((due, id, lead)) = next else { break };
+        after = (due, id);
+        leased.extend(bundle(connection, claim, lease, lead_of(lead))?);
+    }
+    Ok(())
+}
+
+/// Leases all that goes with one lead, if nothing keeps it from being written now.
+fn bundle(
+    connection: &Connection,
+    claim: &Claim<'_>,
+    lease: i64,
+    lead: LeadId,
+) -> Result<Option<Leased>, StoreError> {
+    let ids = unite::ids_of(connection, lead)?;
+    let lead = unite::unite(connection, &ids, claim.now)?;
+    let rows = of_lead(connection, claim.target, lead)?;
+    let is_leased = |row: &JobRow| row.job.state == JobState::Leased;
+    let mut others = ids.iter().filter(|id| **id != lead);
+    if rows.iter().any(is_leased)
+        || others.try_fold(false, |any, id| {
+            of_lead(connection, claim.target, *id).map(|rows| any || rows.iter().any(is_leased))
+        })?
+    {
+        return Ok(None);
+    }
+    let record = read::record(connection, claim.target, lead)?;
+    if !person_allows(connection, claim, &rows, record.is_some())? {
+        return Ok(None);
+    }
+    let mut jobs = Vec::new();
+    for mut row in of_lead(connection, claim.target, lead)? {
+        if !goes_along(&row, claim.now, record.is_some()) {
+            continue;
+        }
+        take(connection, claim, lease, &row)?;
+        row.job.state = JobState::Leased;
+        row.job.revision += i64::from(row.again.is_some());
+        jobs.push(row.job);
+    }
+    Ok((!jobs.is_empty()).then_some(Leased { lease, lead, jobs, record }))
+}
+
+/// Whether the person's own job lets the others go: one that is dead or held holds them, one that waits for its
+/// time makes them wait too.
+fn person_allows(
+    connection: &Connection,
+    claim: &Claim<'_>,
+    rows: &[JobRow],
+    has_record: bool,
+) -> Result<bool, StoreError> {
+    const HOLD: &str = "UPDATE jobs SET state = 'held', cause = ? WHERE id = ?";
+    const PUT_OFF: &str = "UPDATE jobs SET due_at = ? WHERE id = ?";
+    let Some(person) = rows.iter().find(|row| row.job.kind == OperationKind::Person) else { return Ok(true) };
+    let others = rows.iter().filter(|row| row.job.kind != OperationKind::Person);
+    let cause = match person.job.state {
+        JobState::Dead => Some("person_dead"),
+        JobState::Held => Some("person_held"),
+        JobState::Discarded if !has_record => Some("person_discarded"),
+        _ => None,
+    };
+    if let Some(cause) = cause {
+        for row in others.filter(|row| row.job.state == JobState::Pending) {
+            run(connection, DOING, HOLD, params![cause, row.job.id])?;
+        }
+        return Ok(true);
+    }
+    let waits = matches!(person.job.state, JobState::Pending | JobState::Doubt)
+        && person.backs_off()
+        && person.job.due_at > claim.now;
+    if waits {
+        let open = |row: &&JobRow| matches!(row.job.state, JobState::Pending | JobState::Doubt);
+        for row in others.filter(open).filter(|row| row.job.due_at < person.job.due_at) {
+            run(connection, DOING, PUT_OFF, params![millis(person.job.due_at), row.job.id])?;
+        }
+    }
+    Ok(!waits)
+}
+
+/// Whether a job is leased with its lead: it is due, or it will be soon and one call may do for both. The person
+/// goes before everything else where no record is known.
+fn goes_along(row: &JobRow, now: Timestamp, has_record: bool) -> bool {
+    let job = &row.job;
+    match job.state {
+        JobState::Pending | JobState::Doubt if row.backs_off() => job.due_at <= now,
+        JobState::Pending => {
+            job.due_at <= now + BULK_INTERVAL || job.kind == OperationKind::Person && !has_record
+        }
+        _ => false,
+    }
+}
+
+fn take(connection: &Connection, claim: &Claim<'_>, lease: i64, row: &JobRow) -> Result<(), StoreError> {
+    const TAKE: &str = "UPDATE jobs SET state = 'leased', lease = ?2, leased_until = ?3, revision = ?4,
+             again = NULL, again_priority = NULL WHERE id = ?1";
+    const TRY: &str = "INSERT INTO attempts (job, lease, revision, began_at) VALUES (?, ?, ?, ?)";
+    const FORGET: &str = "DELETE FROM attempts WHERE job = ?1 AND lease <=
+             (SELECT lease FROM attempts WHERE job = ?1 ORDER BY lease DESC LIMIT 1 OFFSET 20)";
+    let job = &row.job;
+    // What waited for a doubt to be resolved is written with it.
+    let revision = job.revision + i64::from(row.again.is_some());
+    count(connection, "jobs.suppressed.coalesced", i64::from(row.again.is_some()))?;
+    run(connection, DOING, TAKE, params![job.id, lease, millis(claim.until), revision])?;
+    run(connection, DOING, TRY, params![job.id, lease, revision, millis(claim.now)])?;
+    run(connection, DOING, FORGET, [job.id])?;
+    if job.kind == OperationKind::Activity {
+        conversations::freeze(connection, &job.subject)?;
+    }
+    Ok(())
+}
+
+/// When the next job of a target is due.
+pub(super) fn next_due(connection: &Connection, target: &str) -> Result<Option<Timestamp>, StoreError> {
+    let mut next = None;
+    for priority in [Priority::First, Priority::Urgent, Priority::Bulk] {
+        let values = params![target, super::rows::rank(priority)];
+        let due: Vec<i64> = all(connection, "read when a job is due", FIRST_DUE, values, |row| row.get(0))?;
+        next = due.into_iter().chain(next).min();
+    }
+    Ok(next.map(instant))
+}

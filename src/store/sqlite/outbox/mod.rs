@@ -1,0 +1,239 @@
+//! The outbox in SQLite: what is wanted, leased, settled and looked at.
+//!
+//! In: the calls of [`Outbox`]. Out: rows of `jobs`, `attempts`, `records`, `conversations`, and the counters of the
+//! books beside them, always within one transaction. Writes go through the writer in short transactions, reads
+//! through the readers.
+
+mod claim;
+mod conversations;
+mod finish;
+mod hook;
+mod read;
+mod rows;
+mod targets;
+mod tend;
+mod unite;
+mod want;
+
+pub(super) use hook::changed;
+pub(super) use read::books;
+
+use super::SqliteStore;
+use super::sql::failed;
+use crate::routing::Routes;
+use crate::store::StoreError;
+use crate::store::outbox::{
+    Attempt, Claim, Conversation, Depth, Job, JobFilter, Leased, Outbox, RecordRow, Settled, ShadowRow,
+    TargetRow,
+};
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use serde_json::Value;
+use std::sync::{Arc, PoisonError};
+use wabridge_model::id::LeadId;
+
+/// Jobs that are changed in one transaction where a person asks for many.
+const SLICE: usize = 500;
+
+impl SqliteStore {
+    /// Does something in a transaction of the writer.
+    fn change<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writing()?.writer.run(move |connection| {
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(failed(doing))?;
+            let result = work(&transaction)?;
+            transaction.commit().map_err(failed(doing))?;
+            Ok(result)
+        })
+    }
+
+    /// Does something to many jobs, a slice in each transaction, and sums up what it says.
+    fn change_each(
+        &self,
+        doing: &'static str,
+        jobs: &[i64],
+        work: impl Fn(&Transaction<'_>, &[i64]) -> Result<usize, StoreError> + Clone + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        let mut sum = 0;
+        for jobs in jobs.chunks(SLICE) {
+            let (jobs, work) = (jobs.to_vec(), work.clone());
+            sum += self.change(doing, move |transaction| work(transaction, &jobs))?;
+        }
+        Ok(sum)
+    }
+
+    /// Does work of the writer in which what changes of leads is routed.
+    pub(super) fn project<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        // A panic while holding the lock leaves routes that are still routes.
+        let routes = Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner));
+        self.writing()?.writer.run(move |connection| hook::routed(connection, routes, work))
+    }
+}
+
+/// Adds to a counter of the books.
+fn count(connection: &Connection, name: &str, by: i64) -> Result<(), StoreError> {
+    const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?)
+                       ON CONFLICT DO UPDATE SET value = value + excluded.value";
+    if by == 0 { Ok(()) } else { run(connection, "keep the books", ADD, (name, by)).map(drop) }
+}
+
+fn run(
+    connection: &Connection,
+    doing: &'static str,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<usize, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
+    statement.execute(values).map_err(failed(doing))
+}
+
+fn all<T>(
+    connection: &Connection,
+    doing: &'static str,
+    sql: &str,
+    values: impl rusqlite::Params,
+    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
+    let rows = statement.query_map(values, read).map_err(failed(doing))?;
+    rows.map(|row| row.map_err(failed(doing))).collect()
+}
+
+fn first<T>(
+    connection: &Connection,
+    doing: &'static str,
+    sql: &str,
+    values: impl rusqlite::Params,
+    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
+    let mut rows = statement.query_map(values, read).map_err(failed(doing))?;
+    rows.next().transpose().map_err(failed(doing))
+}
+
+impl Outbox for SqliteStore {
+    fn route_by(&self, routes: Arc<Routes>) {
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+    }
+
+    fn claim_jobs(&self, asked: Claim<'_>) -> Result<Vec<Leased>, StoreError> {
+        let Claim { now, until, urgent, bulk, .. } = asked;
+        let target = asked.target.to_owned();
+        self.change("lease jobs", move |transaction| {
+            claim::claim(transaction, &Claim { target: &target, now, until, urgent, bulk })
+        })
+    }
+
+    fn extend_leases(&self, jobs: &[i64], until: Timestamp) -> Result<(), StoreError> {
+        self.change_each("extend leases", jobs, move |transaction, jobs| {
+            tend::extend(transaction, jobs, until)
+        })
+        .map(drop)
+    }
+
+    fn doubt_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.change("put jobs in doubt", move |transaction| tend::doubt_expired(transaction, now))
+    }
+
+    fn settle_jobs(&self, settled: Vec<Settled>) -> Result<(), StoreError> {
+        self.change("settle jobs", move |transaction| {
+            settled.iter().try_for_each(|bundle| finish::settle(transaction, bundle))
+        })
+    }
+
+    fn next_due(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.read(|connection| claim::next_due(connection, target))
+    }
+
+    fn release_jobs(&self, target: &str, cause: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let held = self.readers.read(|connection| tend::held(connection, target, cause))?;
+        self.change_each("release jobs", &held, move |transaction, jobs| {
+            tend::make_pending(transaction, jobs, &["held"], now)
+        })
+    }
+
+    fn want_again(&self, target: &str, left_out: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let jobs = self.readers.read(|connection| tend::without(connection, target, left_out))?;
+        let leads: std::collections::BTreeSet<LeadId> = jobs.iter().map(|(_, lead)| *lead).collect();
+        let jobs: Vec<i64> = jobs.into_iter().map(|(job, _)| job).collect();
+        self.change_each("ask for jobs again", &jobs, move |transaction, jobs| {
+            tend::want_again(transaction, jobs, now)
+        })?;
+        Ok(leads.len())
+    }
+
+    fn job(&self, id: i64) -> Result<Option<(Job, Vec<Attempt>)>, StoreError> {
+        self.readers.read(|connection| read::job(connection, id))
+    }
+
+    fn jobs(&self, filter: &JobFilter, after: i64, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.readers.read(|connection| read::jobs(connection, filter, after, limit))
+    }
+
+    fn depth(&self) -> Result<Depth, StoreError> {
+        self.readers.read(read::depth)
+    }
+
+    fn retry_jobs(&self, jobs: &[i64], now: Timestamp) -> Result<usize, StoreError> {
+        self.change_each("retry jobs", jobs, move |transaction, jobs| {
+            tend::make_pending(transaction, jobs, &["dead", "held", "pending"], now)
+        })
+    }
+
+    fn discard_jobs(&self, jobs: &[i64], reason: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let reason = reason.to_owned();
+        self.change_each("discard jobs", jobs, move |transaction, jobs| {
+            tend::discard(transaction, jobs, &reason, now)
+        })
+    }
+
+    fn records(&self, leads: &[LeadId]) -> Result<Vec<(LeadId, String, RecordRow)>, StoreError> {
+        self.readers.read(|connection| read::records(connection, leads))
+    }
+
+    fn lead_of_record(&self, target: Option<&str>, id: &str) -> Result<Vec<(LeadId, String)>, StoreError> {
+        self.readers.read(|connection| read::lead_of_record(connection, target, id))
+    }
+
+    fn conversations(&self, ids: &[String]) -> Result<Vec<Conversation>, StoreError> {
+        self.readers.read(|connection| conversations::read(connection, ids))
+    }
+
+    fn target(&self, name: &str) -> Result<TargetRow, StoreError> {
+        self.readers.read(|connection| targets::target(connection, name))
+    }
+
+    fn pause_target(&self, name: &str, cause: Option<&str>) -> Result<(), StoreError> {
+        let (name, cause) = (name.to_owned(), cause.map(str::to_owned));
+        self.change("pause a target", move |transaction| targets::pause(transaction, &name, cause.as_deref()))
+    }
+
+    fn keep_schema(&self, name: &str, schema: &Value, at: Timestamp) -> Result<(), StoreError> {
+        let (name, schema) = (name.to_owned(), schema.clone());
+        self.change("keep a schema", move |transaction| targets::keep_schema(transaction, &name, &schema, at))
+    }
+
+    fn keep_shadow(&self, target: &str, rows: Vec<ShadowRow>) -> Result<(), StoreError> {
+        let target = target.to_owned();
+        self.change("keep what was not written", move |transaction| {
+            targets::keep_shadow(transaction, &target, &rows)
+        })
+    }
+
+    fn shadow(
+        &self,
+        target: &str,
+        after: Option<LeadId>,
+        limit: usize,
+    ) -> Result<Vec<ShadowRow>, StoreError> {
+        self.readers.read(|connection| targets::shadow(connection, target, after, limit))
+    }
+}

@@ -1,0 +1,79 @@
+//! Leads that turn out to be one: what was wanted and written under an id that answers no more.
+//!
+//! In: the ids of one lead, the one it answers under first. Out: its jobs and conversations under that one. Of two
+//! jobs for the person one goes on. A record moves along unless there is one already: then it stays recorded
+//! where it was.
+
+use super::super::readers::cluster_of;
+use super::super::rows::SqliteRows;
+use super::super::sql::blob_of;
+use super::rows::{COLUMNS, JobRow, job_row};
+use super::{all, run, tend, want};
+use crate::routing::Want;
+use crate::store::outbox::JobState;
+use crate::store::{Rows, StoreError};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use wabridge_model::id::LeadId;
+
+const DOING: &str = "join what two leads have in the outbox";
+
+/// Every id of the lead behind one of them, the one it answers under first; the id itself where nobody is.
+pub(super) fn ids_of(connection: &Connection, lead: LeadId) -> Result<Vec<LeadId>, StoreError> {
+    let Some((cluster, identity, tenure)) = cluster_of(connection, lead)? else { return Ok(vec![lead]) };
+    let mut rows = SqliteRows { connection, now: Timestamp::UNIX_EPOCH };
+    let state = rows.state(cluster)?;
+    let bears = |lead: &&wabridge_model::lead::Lead| {
+        lead.names.iter().any(|name| name.bears_id() && name.identity == identity && name.tenure == tenure)
+    };
+    let ids = match state.leads.iter().find(bears) {
+        Some(found) => rows.lead_ids(found)?,
+        None => Vec::new(),
+    };
+    Ok(if ids.is_empty() { vec![lead] } else { ids })
+}
+
+/// Moves what belongs to any of the ids to the first of them, which it returns.
+pub(super) fn unite(connection: &Connection, ids: &[LeadId], now: Timestamp) -> Result<LeadId, StoreError> {
+    const CONVERSATIONS: &str = "UPDATE conversations SET lead = ? WHERE lead = ?";
+    // In order of the ids: of several records the oldest goes along.
+    const RECORDS: &str = "UPDATE OR IGNORE records SET lead = ? WHERE lead = ?";
+    let (into, others) = ids.split_first().expect("a lead has an id");
+    for other in others {
+        let (to, from) = (blob_of(into.0), blob_of(other.0));
+        let find = format!("SELECT {COLUMNS} FROM jobs WHERE lead = ?");
+        for row in all(connection, DOING, &find, [from], job_row)? {
+            bring(connection, &row, *into, now)?;
+        }
+        run(connection, DOING, CONVERSATIONS, params![to, from])?;
+        run(connection, DOING, RECORDS, params![to, from])?;
+    }
+    Ok(*into)
+}
+
+/// Brings a job to another lead, whose own goes on where it has one.
+fn bring(connection: &Connection, row: &JobRow, into: LeadId, now: Timestamp) -> Result<(), StoreError> {
+    const MOVE: &str = "UPDATE OR IGNORE jobs SET lead = ? WHERE id = ?";
+    const DOUBT: &str =
+        "UPDATE jobs SET doubtful = 1 WHERE target = ? AND lead = ? AND kind = ? AND subject = ?";
+    let job = &row.job;
+    let moved = run(connection, DOING, MOVE, params![blob_of(into.0), job.id])? > 0;
+    if moved || job.state.is_over() || job.state == JobState::Leased {
+        return Ok(());
+    }
+    tend::merged(connection, job.id)?;
+    let asked = Want {
+        target: job.target.clone(),
+        kind: job.kind,
+        subject: job.subject.clone(),
+        priority: job.priority,
+        due_at: job.due_at,
+        trace_id: job.trace_id.clone(),
+    };
+    want::want(connection, into, &asked, now)?;
+    if job.doubtful {
+        let values = params![job.target, blob_of(into.0), job.kind.as_str(), job.subject];
+        run(connection, DOING, DOUBT, values)?;
+    }
+    Ok(())
+}

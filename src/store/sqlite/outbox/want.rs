@@ -1,0 +1,129 @@
+//! Asking for operations: a new job, a further revision of one, or one that waits for the revision in hand.
+
+use super::super::sql::{blob_of, millis};
+use super::rows::{COLUMNS, JobRow, job_row, rank};
+use super::{count, first, run};
+use crate::routing::Want;
+use crate::store::StoreError;
+use crate::store::outbox::JobState;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use wabridge_model::OperationKind;
+use wabridge_model::id::LeadId;
+
+const DOING: &str = "ask for a job";
+/// The causes that come from the person's own job.
+const BY_PERSON: &str = "('person_dead', 'person_held', 'person_discarded')";
+
+/// Asks for operations of a lead. What is not the person has a person's job before it, wherever it came from.
+pub(super) fn want_all(
+    connection: &Connection,
+    lead: LeadId,
+    wants: &[Want],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    for asked in wants {
+        if asked.kind != OperationKind::Person
+            && find(connection, lead, &asked.target, OperationKind::Person, "")?.is_none()
+        {
+            let person = Want { kind: OperationKind::Person, subject: String::new(), ..asked.clone() };
+            want(connection, lead, &person, at)?;
+        }
+        want(connection, lead, asked, at)?;
+    }
+    Ok(())
+}
+
+/// Asks for one operation of a lead.
+pub(super) fn want(
+    connection: &Connection,
+    lead: LeadId,
+    asked: &Want,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let known = find(connection, lead, &asked.target, asked.kind, &asked.subject)?;
+    let Some(known) = known else {
+        add(connection, lead, asked, at)?;
+        return count(connection, "jobs.wanted", 1);
+    };
+    // A deal is created once; what it holds is worked out when it is.
+    if asked.kind == OperationKind::Deal {
+        return Ok(());
+    }
+    let id = known.job.id;
+    match known.job.state {
+        JobState::Leased | JobState::Doubt => wait(connection, &known, asked)?,
+        JobState::Pending | JobState::Held => {
+            // Who backs off is not called earlier for being wanted more.
+            let due = if known.backs_off() { known.job.due_at } else { known.job.due_at.min(asked.due_at) };
+            let rank = rank(known.job.priority.min(asked.priority));
+            const SET: &str =
+                "UPDATE jobs SET revision = revision + 1, priority = ?, due_at = ? WHERE id = ?";
+            run(connection, DOING, SET, params![rank, millis(due), id])?;
+            count(connection, "jobs.suppressed.coalesced", 1)?;
+        }
+        JobState::Dead => {
+            renew(connection, &known, asked, at)?;
+            count(connection, "jobs.suppressed.coalesced", 1)?;
+        }
+        JobState::Done | JobState::Suppressed | JobState::Discarded => renew(connection, &known, asked, at)?,
+    }
+    run(connection, DOING, "UPDATE jobs SET trace_id = ? WHERE id = ?", params![asked.trace_id, id])?;
+    count(connection, "jobs.wanted", 1)
+}
+
+fn find(
+    connection: &Connection,
+    lead: LeadId,
+    target: &str,
+    kind: OperationKind,
+    subject: &str,
+) -> Result<Option<JobRow>, StoreError> {
+    let find =
+        format!("SELECT {COLUMNS} FROM jobs WHERE target = ? AND lead = ? AND kind = ? AND subject = ?");
+    first(connection, DOING, &find, params![target, blob_of(lead.0), kind.as_str(), subject], job_row)
+}
+
+fn add(connection: &Connection, lead: LeadId, asked: &Want, at: Timestamp) -> Result<(), StoreError> {
+    const ADD: &str =
+        "INSERT INTO jobs (target, lead, kind, subject, revision, state, priority, wanted_at, due_at, trace_id)
+         VALUES (?, ?, ?, ?, 1, 'pending', ?, ?, ?, ?)";
+    let Want { target, kind, subject, priority, due_at, trace_id } = asked;
+    let lead = blob_of(lead.0);
+    let values =
+        params![target, lead, kind.as_str(), subject, rank(*priority), millis(at), millis(*due_at), trace_id];
+    run(connection, DOING, ADD, values).map(drop)
+}
+
+/// Asks for a revision that waits until the one in hand is over.
+fn wait(connection: &Connection, known: &JobRow, asked: &Want) -> Result<(), StoreError> {
+    const SET: &str = "UPDATE jobs SET again = ?, again_priority = ? WHERE id = ?";
+    let (due, priority) = match known.again {
+        Some((due, priority)) => (due.min(asked.due_at), priority.min(asked.priority)),
+        None => (asked.due_at, asked.priority),
+    };
+    run(connection, DOING, SET, params![millis(due), rank(priority), known.job.id])?;
+    count(connection, "jobs.suppressed.coalesced", i64::from(known.again.is_some()))
+}
+
+/// Asks for a revision of what was over, or dead.
+fn renew(connection: &Connection, known: &JobRow, asked: &Want, at: Timestamp) -> Result<(), StoreError> {
+    const SET: &str =
+        "UPDATE jobs SET revision = revision + 1, state = 'pending', priority = ?, wanted_at = ?,
+             due_at = ?, attempts = 0, doubtful = 0, cause = NULL WHERE id = ?";
+    let values = params![rank(asked.priority), millis(at), millis(asked.due_at), known.job.id];
+    run(connection, DOING, SET, values)?;
+    if known.job.kind == OperationKind::Person {
+        release(connection, &known.job.target, known.job.lead)?;
+    }
+    Ok(())
+}
+
+/// Lets go of what the person's job held.
+pub(super) fn release(connection: &Connection, target: &str, lead: LeadId) -> Result<(), StoreError> {
+    let free = format!(
+        "UPDATE jobs SET state = 'pending', cause = NULL
+         WHERE target = ? AND lead = ? AND kind <> 'person' AND state = 'held' AND cause IN {BY_PERSON}"
+    );
+    run(connection, "release jobs", &free, params![target, blob_of(lead.0)]).map(drop)
+}

@@ -1,0 +1,5 @@
+//! The outbox in a real SQLite file, with a clock that the tests set: what projection asks for, what is leased, and
+//! what becomes of it.
+
+mod bench;
+mod jobs;
