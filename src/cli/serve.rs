@@ -4,6 +4,7 @@ use super::failure::{Failure, OrExit};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::outbox::worker::PutError;
 use crate::runtime::{Daemon, Handed, Reloader, StartError, Stop, supervisor};
 use crate::store::sqlite::{SCHEMA_VERSION, library_version};
 use crate::store::{StoreError, StoreErrorKind};
@@ -50,9 +51,11 @@ impl Serve {
 fn start(sockets: Sockets, config: Config) -> Result<Daemon, Failure> {
     Daemon::start_on(sockets, config, Arc::new(SystemClock::default())).map_err(|error| {
         let exit = match &error {
-            StartError::Secrets(_) => Exit::Config,
-            StartError::Store(error) => exit_of(error),
-            StartError::Listen { .. } | StartError::Control(_) => Exit::Unavailable,
+            StartError::Secrets(_) | StartError::Token(_) => Exit::Config,
+            StartError::Store(error) | StartError::Delivery(PutError::Store(error)) => exit_of(error),
+            StartError::Listen { .. }
+            | StartError::Control(_)
+            | StartError::Delivery(PutError::Thread(_)) => Exit::Unavailable,
         };
         Failure::of(exit, error)
     })

@@ -34,9 +34,14 @@ impl Bell {
     }
 
     fn wait(&self) {
+        self.wait_for(LOOK);
+    }
+
+    /// Waits until it is rung, at most this long.
+    pub fn wait_for(&self, time: Duration) {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut rung, _) =
-            self.heard.wait_timeout_while(rung, LOOK, |rung| !*rung).unwrap_or_else(PoisonError::into_inner);
+            self.heard.wait_timeout_while(rung, time, |rung| !*rung).unwrap_or_else(PoisonError::into_inner);
         *rung = false;
     }
 }
@@ -111,11 +116,16 @@ impl Projector {
         Ok(settled + 1)
     }
 
-    /// Starts the thread that steps whenever the bell rings.
+    /// Starts the thread that steps whenever the bell rings. `projected` is called after each step that did something.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(mut self, bell: Arc<Bell>, metrics: Arc<Metrics>) -> std::io::Result<Projecting> {
+    pub fn start(
+        mut self,
+        bell: Arc<Bell>,
+        metrics: Arc<Metrics>,
+        projected: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Projecting> {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, rung) = (Arc::clone(&stop), Arc::clone(&bell));
         let thread = std::thread::Builder::new().name("projector".to_owned()).spawn(move || {
@@ -123,7 +133,7 @@ impl Projector {
             while !stopped.load(Ordering::Acquire) {
                 match self.step().and_then(|settled| self.count(settled, &mut counted)) {
                     Ok(0) => rung.wait(),
-                    Ok(_) => {}
+                    Ok(_) => projected(),
                     Err(error) => {
                         metrics.store_failed("project", &error);
                         tracing::error!(

@@ -30,7 +30,7 @@ use wabridge_model::{Failure, FailureKind};
 
 /// The most urgent bundles of a step: they share their calls, and the newest should not wait for many.
 const URGENT: usize = 20;
-/// Leases that ran out are looked for this often.
+/// Leases that ran out are looked for this often, and whether a paused target may go on.
 const SWEEP: Duration = Duration::from_secs(60);
 /// The cause of a pause that a refused token brings.
 pub const AUTH: &str = "auth";
@@ -100,10 +100,10 @@ impl Courier {
         let name = setup.target.name.as_str();
         self.sweep()?;
         let row = self.store.target(name)?;
-        if setup.target.mode == Mode::Paused || row.paused.is_some() {
-            return idle(None);
-        }
         let now = self.clock.elapsed();
+        if setup.target.mode == Mode::Paused || row.paused.is_some() {
+            return idle(Some(now + SWEEP));
+        }
         let allowed = match self.admit(&setup) {
             Admit::NotBefore(at) => return idle(Some(at)),
             Admit::Probe => 1,
@@ -127,6 +127,14 @@ impl Courier {
         breaker.stepped(self.clock.elapsed(), bundles, urgent.1 && bulk.1);
         drop(breaker);
         idle(None).map(|step: Step| Step { bundles, ..step })
+    }
+
+    /// How long until something is due; long, where nothing waits or the store cannot be asked.
+    #[must_use]
+    pub fn due_in(&self) -> Duration {
+        let name = &self.setup.get().target.name;
+        let due = self.store.next_due(name).ok().flatten();
+        due.map_or(SWEEP, |due| Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default())
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {

@@ -15,6 +15,7 @@ pub mod retry;
 pub mod transport;
 pub mod watch;
 mod work;
+pub mod worker;
 
 use crate::config::{Config, Target};
 use std::collections::BTreeSet;

@@ -12,9 +12,10 @@ pub use reload::{ReloadError, Reloader};
 
 use crate::alerts::{Sources, Watching};
 use crate::clock::{Clock, ClockWatch};
-use crate::config::{Config, SecretErrors, Server};
+use crate::config::{Config, SecretError, SecretErrors, Server};
 use crate::control::{Control, ServeError, Tools};
 use crate::inbox::projector::{Bell, Projecting, Projector};
+use crate::outbox::worker::{Couriers, Equipment, PutError, over_https};
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -40,6 +41,12 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A token cannot be read.
+    #[error(transparent)]
+    Token(#[from] SecretError),
+    /// Delivery cannot begin.
+    #[error(transparent)]
+    Delivery(#[from] PutError),
     /// There is no control socket.
     #[error(transparent)]
     Control(#[from] ServeError),
@@ -97,6 +104,7 @@ pub struct Daemon {
     handles: Vec<ServerHandle>,
     serving: Option<JoinHandle<()>>,
     projecting: Option<Projecting>,
+    couriers: Arc<Couriers>,
     control: Option<Control>,
     watching: Watching,
     watchdog: Watchdog,
@@ -133,13 +141,21 @@ impl Daemon {
         config: Config,
         clock: Arc<dyn Clock>,
     ) -> Result<Daemon, StartError> {
-        let reloader = Reloader::new(config.clone())?;
         let bell = Arc::new(Bell::default());
         let (stopper, stopped) = channel();
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&config.store.path, signals(&bell, &stopper))?);
         store.count_days_in(&config.region.timezone)?;
         let metrics = Arc::new(Metrics::default());
+        let equipment = Equipment {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            ways: over_https(),
+        };
+        let couriers = Arc::new(Couriers::new(equipment)?);
+        let setups = couriers.prepare(&config)?;
+        let reloader = Reloader::new(config.clone(), Arc::clone(&couriers))?;
         let watch = Arc::new(ClockWatch::new(&*clock));
         let health = Health {
             store: Arc::clone(&store),
@@ -168,7 +184,7 @@ impl Daemon {
         let (control_at, configured) =
             (config.server.control_socket(), config.server.control_socket.is_some());
         let file = config.store.path.clone();
-        let server = config.server.clone();
+        let (server, delivered) = (config.server.clone(), config.clone());
         let api = Api { store: Arc::clone(&store), clock, watch, config: Arc::new(config) };
         let health = Arc::new(health);
         let state = State {
@@ -178,7 +194,9 @@ impl Daemon {
         };
         let (serving, bound) = serve(server, sockets, limits, state).map_err(refused)?;
         let (address, admin_address, handles) = bound;
-        let projecting = projector.start(bell, metrics).map_err(refused)?;
+        couriers.put(&delivered, setups)?;
+        let rung = Arc::clone(&couriers);
+        let projecting = projector.start(bell, metrics, move || rung.ring()).map_err(refused)?;
         let watching = Watching::start(sources).map_err(refused)?;
         let tools = Tools {
             store: Arc::clone(&store),
@@ -197,6 +215,7 @@ impl Daemon {
             handles,
             serving: Some(serving),
             projecting: Some(projecting),
+            couriers,
             control,
             watching,
             watchdog,
@@ -211,7 +230,8 @@ impl Daemon {
         self.stopped.recv().unwrap_or(Stop::Asked)
     }
 
-    /// Stops: no new requests, those in flight finish, the projector ends its step, the store closes.
+    /// Stops: no new requests, those in flight finish, the projector ends its step, so do the
+    /// couriers, the store closes.
     pub fn stop(mut self) {
         self.health.stopping.store(true, Ordering::Release);
         drop(self.control.take());
@@ -223,6 +243,7 @@ impl Daemon {
             let _ = serving.join();
         }
         drop(self.projecting.take());
+        self.couriers.stop();
         drop(self.watching);
         // Last: until here, the service manager may ask whether the stop hangs.
         drop(self.watchdog);

@@ -3,8 +3,10 @@
 //! In: the file, when SIGHUP says so. Out: new channels, secrets and alerts for the next request on; what only
 //! a start can change is named and stays as it was. Requests in hand end with what they began with.
 
+use crate::config::SecretError;
 use crate::config::{Alerts, Channel, Channels, Config, ConfigErrors, Consent, Live, SecretErrors, Server};
 use crate::inbox::normalise::Reader;
+use crate::outbox::worker::{Couriers, PutError};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +19,12 @@ pub enum ReloadError {
     /// A secret cannot be read.
     #[error(transparent)]
     Secrets(#[from] SecretErrors),
+    /// A target's token cannot be read.
+    #[error(transparent)]
+    Token(#[from] SecretError),
+    /// Delivery could not take it, and what else is new is in force.
+    #[error(transparent)]
+    Delivery(#[from] PutError),
 }
 
 /// What can be replaced while the daemon runs.
@@ -28,14 +36,16 @@ pub struct Reloader {
     pub(super) projection: Arc<Live<Reader>>,
     /// What is watched, and who is told when something is wrong.
     pub(super) watching: Arc<Live<(Vec<Channel>, Alerts)>>,
+    /// Who carries what is due to targets.
+    couriers: Arc<Couriers>,
 }
 
 impl Reloader {
-    pub(super) fn new(config: Config) -> Result<Reloader, SecretErrors> {
+    pub(super) fn new(config: Config, couriers: Arc<Couriers>) -> Result<Reloader, SecretErrors> {
         let hooks = Arc::new(Channels::with_secrets(&config)?.into());
         let projection = Arc::new(Reader::new(&config).into());
         let watching = Arc::new((config.channels.clone(), config.alerts.clone()).into());
-        Ok(Reloader { running: Mutex::new(config), hooks, projection, watching })
+        Ok(Reloader { running: Mutex::new(config), hooks, projection, watching, couriers })
     }
 
     /// Reads the file, checks all of it, and puts it in force. Returns what differs and waits for a restart.
@@ -59,11 +69,14 @@ impl Reloader {
             ..read
         };
         let hooks = Channels::with_secrets(&next)?;
+        let setups = self.couriers.prepare(&next)?;
         // Projection first: it must know a channel before anything of it is stored.
         self.projection.set(Reader::new(&next));
         self.hooks.set(hooks);
         self.watching.set((next.channels.clone(), next.alerts.clone()));
+        let put = self.couriers.put(&next, setups);
         *running = next;
+        put?;
         Ok(waits)
     }
 }

@@ -6,7 +6,7 @@ mod read;
 
 pub(super) use read::read_all;
 
-use super::secret::{SecretError, SecretReference};
+use super::secret::{SecretError, SecretFault, SecretReference};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use std::fmt;
@@ -124,12 +124,18 @@ impl Target {
     /// # Errors
     /// When its reference gives none.
     pub fn resolve_token(&self) -> Result<SecretString, SecretError> {
-        self.token.resolve().map_err(|fault| SecretError {
+        self.token.resolve().map_err(|fault| self.token_error(fault))
+    }
+
+    /// What is wrong with its token.
+    #[must_use]
+    pub fn token_error(&self, fault: SecretFault) -> SecretError {
+        SecretError {
             owner: format!("target '{}'", self.name),
             key: "auth.token".to_owned(),
             reference: self.token.to_string(),
             fault,
-        })
+        }
     }
 
     /// What it needs of its CRM.
