@@ -264,7 +264,11 @@ impl Said {
 fn until(conversation: &Conversation, all: &[Told<'_>]) -> Timestamp {
     let silence = conversation.last_at + SILENCE;
     let is_act = |event: &Event| match &event.fact {
-        Fact::Message(message) => !message.group && !message.history,
+        Fact::Message(message) => {
+            let is_written =
+                !matches!(message.kind, MessageKind::Reaction | MessageKind::Edit | MessageKind::Revoke);
+            is_written && !message.group && !message.history
+        }
         Fact::Call(call) => call.is_customers_act(),
         _ => false,
     };

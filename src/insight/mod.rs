@@ -7,3 +7,6 @@ pub mod activity;
 pub mod facts;
 pub mod signals;
 mod text;
+
+#[cfg(test)]
+mod stage;

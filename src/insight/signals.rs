@@ -161,3 +161,90 @@ fn datum(value: &Value) -> Option<Datum> {
         Value::String(_) | Value::Null | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::insight::stage::{bot, by_bot, own};
+    use serde_json::json;
+    use wabridge_model::chatbot::Transcript;
+
+    fn with(event: ChatbotEvent, change: impl FnOnce(&mut ChatbotEvent)) -> ChatbotEvent {
+        let mut event = event;
+        change(&mut event);
+        event
+    }
+
+    #[test]
+    fn counters_that_a_conversation_repeats_count_once_and_conversations_are_summed() {
+        let counted = |time: &str, conversation: &str, messages, sentiment| {
+            let transcript = Transcript { messages, sentiment, ..Transcript::default() };
+            by_bot(time, ChatbotEvent { transcript, ..bot(conversation, "conversation.updated") })
+        };
+        let word = |word| Some(Sentiment::Word(word));
+        let evidence = [
+            counted("08:00:00", "a", Some(4), word(SentimentWord::Negative)),
+            counted("08:01:00", "a", Some(9), word(SentimentWord::Positive)),
+            counted("08:02:00", "b", Some(3), Some(Sentiment::Score(0.25))),
+            counted("08:03:00", "a", Some(8), None),
+            counted("08:04:00", "c", None, word(SentimentWord::Neutral)),
+        ];
+        let signals = Signals::of(&evidence);
+        assert_eq!(signals.messages(), Some(12));
+        assert_eq!(signals.average_sentiment(), Some(0.42));
+        assert_eq!(signals.pricing_questions(), Some(0));
+        assert_eq!(Signals::of(&evidence[4..]).messages(), None);
+        assert_eq!(Signals::of(&[]), Signals::default());
+        assert_eq!(Signals::default().pricing_questions(), None);
+    }
+
+    #[test]
+    fn a_question_for_the_price_counts_each_time_and_a_label_that_is_repeated_once() {
+        let asked = |time: &str, conversation: &str, primary: Option<&str>, labels: &[&str]| {
+            let intent = Intent {
+                primary: primary.map(str::to_owned),
+                labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+                ..Intent::default()
+            };
+            by_bot(time, ChatbotEvent { intent, ..bot(conversation, "conversation.updated") })
+        };
+        let evidence = [
+            asked("08:00:00", "a", Some("pricing"), &["pricing"]),
+            asked("08:01:00", "a", Some("Price-Question"), &["pricing"]),
+            asked("08:02:00", "a", Some("demo"), &["pricing"]),
+            asked("08:03:00", "b", None, &["get_quote"]),
+            asked("08:04:00", "b", None, &["get_quote", "demo"]),
+            asked("08:05:00", "b", Some("surprise"), &["costume"]),
+        ];
+        let signals = Signals::of(&evidence);
+        assert_eq!(signals.pricing_questions(), Some(3));
+        assert_eq!(signals.last_intent.as_deref(), Some("surprise"));
+    }
+
+    #[test]
+    fn competitors_are_named_once_and_values_of_the_bots_own_are_the_newest() {
+        let first = with(bot("a", "lead.created"), |event| {
+            event.intent.competitor_mentions = vec!["Acme".into(), " acme ".into(), "Globex".into()];
+            event.custom = own(json!({
+                "plan": "gold", "seats": 12.5, "trial": true, "tags": ["a", 2, {}], "order": {"total": "9"},
+                "a.b": "whole", "a": {"b": "within"}, "empty": " "
+            }));
+        });
+        let second = with(bot("a", "lead.updated"), |event| {
+            event.intent.competitor_mentions = vec!["Initech".into(), "globex".into()];
+            event.custom = own(json!({"plan": "silver", "seats": null}));
+        });
+        let signals = Signals::of(&[by_bot("08:00:00", first), by_bot("08:01:00", second)]);
+        assert_eq!(signals.competitors, ["Acme", "Globex", "Initech"]);
+        let text = |text: &str| Some(Datum::Text(text.to_owned()));
+        assert_eq!(signals.custom("plan"), text("silver"));
+        assert_eq!(signals.custom("seats"), Some(Datum::Number("12.5".to_owned())));
+        assert_eq!(signals.custom("trial"), Some(Datum::Truth(true)));
+        assert_eq!(signals.custom("tags"), Some(Datum::Texts(vec!["a".to_owned(), "2".to_owned()])));
+        assert_eq!(signals.custom("order.total"), text("9"));
+        assert_eq!(signals.custom("a.b"), text("whole"));
+        for nothing in ["order", "empty", "order.total.x", "none"] {
+            assert_eq!(signals.custom(nothing), None, "{nothing}");
+        }
+    }
+}

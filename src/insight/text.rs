@@ -22,7 +22,8 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
         return text.to_owned();
     }
     let kept: String = text.chars().take(longest.saturating_sub(1)).collect();
-    let between = kept.rfind(' ').filter(|at| kept[*at..].chars().count() <= 16);
+    let ends_here = text[kept.len()..].starts_with(' ');
+    let between = kept.rfind(' ').filter(|at| !ends_here && kept[*at..].chars().count() <= 16);
     let kept = between.map_or(kept.as_str(), |at| &kept[..at]);
     // Half of a joined emoji would be another one.
     let kept = kept.trim_end_matches(['\u{200D}', '\u{FE0F}']).trim_end();
