@@ -147,7 +147,8 @@ impl fmt::Display for Report {
 
 impl fmt::Display for FixedRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let beside = self.beside.map(|(what, _)| format!(", beside the {}", what.title())).unwrap_or_default();
+        let beside =
+            self.beside.map(|(what, _)| format!(", beside the {}", what.title())).unwrap_or_default();
         writeln!(f, "open loop, {} requests/s, {} requests{beside}", self.per_second, self.requests)?;
         let spreads = [("due to 200", self.latency), ("200 to readable", self.lag)];
         let others = self.beside.map(|(_, spread)| ("beside to 200", spread));
