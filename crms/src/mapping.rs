@@ -52,9 +52,14 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// A field and its source, by the usual rules.
+    /// A field and its source, by the usual rules. What is of a window is ours: an instant that somebody typed
+    /// would be a promise that nobody keeps.
     #[must_use]
     pub fn new(field: impl Into<String>, from: Source) -> Mapping {
+        let owner = match &from {
+            Source::Path(path) if path.is_window() => Owner::Bridge,
+            _ => Owner::default(),
+        };
         Mapping {
             field: field.into(),
             from,
@@ -62,7 +67,7 @@ impl Mapping {
             values: BTreeMap::new(),
             write: WriteRule::default(),
             on_missing: OnMissing::default(),
-            owner: Owner::default(),
+            owner,
         }
     }
 

@@ -1,9 +1,26 @@
 //! CRMs that behave like the real ones, for tests and for the demo.
 //!
 //! In: a request and the time. Out: what the CRM would answer, or that it would not. The behaviour is pure of
-//! sockets and clocks, so that a test in virtual time asks it directly; `serve` puts it on a real socket.
+//! sockets and clocks, so that a test in virtual time asks it directly; [`serve`] puts it on a real socket.
+//!
+//! Beside the CRM's own API every simulator speaks `GET /_ledger`, `POST /_set`, `POST /_fate` and
+//! `POST /_change` ([`Simulator::answer`]).
+
+mod call;
+mod control;
+mod crm;
+pub mod hubspot;
+mod serving;
+mod simulator;
+
+pub use crm::Notice;
+pub use serving::{Serving, serve};
+pub use simulator::Simulator;
 
 use std::time::Duration;
+
+/// The CRMs there are: the name in configuration, and how to make one.
+pub const CRMS: &[(&str, fn() -> Simulator)] = &[("hubspot", hubspot::simulator)];
 
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use super::advice::{Advice, advice};
 use super::failure::Failure;
-use crate::config::{Channel, Config, SecretErrors, Server, Store};
+use crate::config::{Channel, Config, SecretErrors, Server, Store, Target};
 use crate::exit::Exit;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -76,6 +76,7 @@ fn examine(path: &Path) -> Vec<Finding> {
         Ok(config) => {
             let mut findings = configuration(path, &config);
             findings.extend(config.channels.iter().flat_map(secrets));
+            findings.extend(config.targets.iter().map(token));
             findings.extend(providers(&config));
             findings.extend(modes(path, &config.store));
             findings.push(sqlite());
@@ -91,9 +92,23 @@ fn configuration(path: &Path, config: &Config) -> Vec<Finding> {
     let channels: Vec<String> =
         config.channels.iter().map(|it| format!("{} ({})", it.name, it.provider.about().slug)).collect();
     let channels = if channels.is_empty() { "none".to_owned() } else { channels.join(", ") };
-    let mut findings = vec![well("config", format!("{} is valid; channels: {channels}", path.display()))];
+    let targets: Vec<String> = config.targets.iter().map(target).collect();
+    let targets = if targets.is_empty() { "none".to_owned() } else { targets.join(", ") };
+    let text = format!("{} is valid; channels: {channels}; targets: {targets}", path.display());
+    let mut findings = vec![well("config", text)];
     findings.extend(config.warnings().into_iter().map(|text| warning("config", text)));
     findings
+}
+
+fn target(target: &Target) -> String {
+    format!("{} ({}, {})", target.name, target.crm.about().slug, target.mode.as_str())
+}
+
+fn token(target: &Target) -> Finding {
+    match target.resolve_token() {
+        Ok(_) => well("secrets", format!("target '{}': a token", target.name)),
+        Err(error) => failed("secrets", error.to_string(), Exit::Config),
+    }
 }
 
 fn secrets(channel: &Channel) -> Vec<Finding> {

@@ -19,7 +19,9 @@ mod replay;
 mod saying;
 mod serve;
 mod sign;
+mod simulate;
 mod tail;
+mod target;
 mod token;
 mod window;
 
@@ -65,7 +67,9 @@ enum Command {
     Replay(replay::Replay),
     Restore(backup::Restore),
     Sign(sign::Sign),
+    Simulate(simulate::Simulate),
     Tail(tail::Tail),
+    Target(target::Target),
     Token(token::Token),
     Window(window::Window),
 }
@@ -106,7 +110,9 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Replay(replay) => replay.run(&load(&config)?, out),
         Command::Restore(restore) => restore.run(out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
+        Command::Simulate(simulate) => simulate.run(out),
         Command::Tail(tail) => tail.run(&load(&config)?, out),
+        Command::Target(target) => target.run(&config, out),
         Command::Token(token) => token.run(&load(&config)?, out),
         Command::Window(window) => window.run(&load(&config)?, out),
     }

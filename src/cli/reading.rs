@@ -82,15 +82,12 @@ pub(super) fn found(api: &Api, text: &str, at: Option<Timestamp>) -> Result<Foun
 
 /// A time of day and a day, as a person of the region says it.
 pub(super) fn clock_time(at: Timestamp, region: &Region) -> String {
-    at.to_zoned(region.timezone.clone()).strftime("%H:%M on %-d %b %Y").to_string()
+    region.clock_time(at)
 }
 
 /// The name of the region's time zone.
 pub(super) fn zone(region: &Region, at: Timestamp) -> String {
-    match region.timezone.iana_name() {
-        Some(name) => name.to_owned(),
-        None => region.timezone.to_offset(at).to_string(),
-    }
+    region.zone_name(at)
 }
 
 /// The clock of a command, which tests set by `--at` where it matters.

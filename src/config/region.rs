@@ -1,6 +1,7 @@
 //! `[region]`: whose numbers and whose days.
 
 use super::document::{Found, Table, nearest};
+use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use wabridge_model::Country;
 
@@ -23,6 +24,21 @@ impl Default for Region {
 }
 
 impl Region {
+    /// A time of day and a day, as a person of the region says it: `14:03 on 23 Nov 2026`.
+    #[must_use]
+    pub fn clock_time(&self, at: Timestamp) -> String {
+        at.to_zoned(self.timezone.clone()).strftime("%H:%M on %-d %b %Y").to_string()
+    }
+
+    /// The name of the time zone.
+    #[must_use]
+    pub fn zone_name(&self, at: Timestamp) -> String {
+        match self.timezone.iana_name() {
+            Some(name) => name.to_owned(),
+            None => self.timezone.to_offset(at).to_string(),
+        }
+    }
+
     pub(super) fn read(mut table: Table<'_, '_>) -> Region {
         let default = Region::default();
         let region = Region {

@@ -79,12 +79,21 @@ pub fn newest(
     }))
 }
 
-fn items(leads: &dyn Leads, person: &Person) -> Result<Option<Vec<(Cursor, TimelineItem)>>, StoreError> {
+/// The evidence that is a lead's own, in its order; `None` as for [`page`].
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn own_evidence(leads: &dyn Leads, person: &Person) -> Result<Option<Vec<Evidence>>, StoreError> {
     let mut evidence = leads.evidence(person.cluster)?;
     let folded = Cluster::fold(&mut evidence);
     let Some(lead) = person.position_in(&folded.cluster.leads) else { return Ok(None) };
-    let own = evidence.iter().zip(&folded.owners).filter(|(_, owner)| **owner == Some(lead));
-    let own: Vec<Told<'_>> = own.map(|(evidence, _)| (evidence, evidence.merged())).collect();
+    let own = evidence.into_iter().zip(folded.owners).filter(|(_, owner)| *owner == Some(lead));
+    Ok(Some(own.map(|(evidence, _)| evidence).collect()))
+}
+
+fn items(leads: &dyn Leads, person: &Person) -> Result<Option<Vec<(Cursor, TimelineItem)>>, StoreError> {
+    let Some(evidence) = own_evidence(leads, person)? else { return Ok(None) };
+    let own: Vec<Told<'_>> = evidence.iter().map(|evidence| (evidence, evidence.merged())).collect();
     let originals = originals(&own);
     let items = own.iter().enumerate().flat_map(|(index, told)| match originals.get(&index) {
         None => items_of(told),
@@ -98,12 +107,12 @@ fn items(leads: &dyn Leads, person: &Person) -> Result<Option<Vec<(Cursor, Timel
 }
 
 /// Evidence, and what it says.
-type Told<'e> = (&'e Evidence, Cow<'e, Event>);
+pub(crate) type Told<'e> = (&'e Evidence, Cow<'e, Event>);
 
 /// The copies among a person's messages, each with the message that it is a copy of; all by index.
 ///
 /// A message has one copy by each channel at most: who writes the same again within the time wrote it again.
-fn originals(own: &[Told<'_>]) -> HashMap<usize, usize> {
+pub(crate) fn originals(own: &[Told<'_>]) -> HashMap<usize, usize> {
     let mut found = HashMap::new();
     if !own.iter().any(|(evidence, _)| evidence.is_secondary()) {
         return found;

@@ -2,9 +2,41 @@
 //!
 //! In: leased jobs. Out: calls, receipts, and for every failure one decision. Read in this order: [`retry`] (the
 //! one place that decides what follows from a failure), [`breaker`] (whether a target may be called at all),
-//! [`plan`] (what to write).
+//! [`plan`] (what to write), [`courier`] (a step: claim, look up, write, settle), [`watch`] (what the CRM's schema
+//! holds up), [`transport`] (the way there).
 
 pub mod breaker;
+pub mod courier;
 pub mod dice;
+mod dossier;
+mod errand;
 pub mod plan;
 pub mod retry;
+pub mod transport;
+pub mod watch;
+mod work;
+
+use crate::config::{Config, Target};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use transport::Account;
+
+/// A target as it is written to now: replaced as a whole at a reload.
+pub struct Setup {
+    /// The target.
+    pub target: Target,
+    /// The whole configuration.
+    pub config: Arc<Config>,
+    /// The way there.
+    pub account: Arc<dyn Account>,
+}
+
+impl Setup {
+    /// The CRM's fields that hold what this path of ours gives.
+    fn fields_of(&self, path: &str) -> BTreeSet<String> {
+        let is_it = |mapping: &&wabridge_crms::mapping::Mapping| {
+            mapping.path().is_some_and(|from| from.as_str() == path)
+        };
+        self.target.fields.iter().filter(is_it).map(|mapping| mapping.field.clone()).collect()
+    }
+}

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use wabridge_crms::mapping::{Mapping, Owner, Source, WriteRule};
+use wabridge_crms::mapping::{Mapping, Owner, WriteRule};
 use wabridge_crms::{Datum, PersonWrite};
 
 /// Why a field is left out that a person changed.
@@ -99,13 +99,6 @@ impl Sheet<'_> {
         fields.push(self.key_field.to_owned());
         fields.dedup();
         fields
-    }
-
-    /// The fields that hold what this path gives.
-    #[must_use]
-    pub fn fields_of(&self, path: &str) -> BTreeSet<String> {
-        let is_it = |mapping: &&Mapping| matches!(&mapping.from, Source::Path(from) if from.as_str() == path);
-        self.mappings.iter().filter(is_it).map(|mapping| mapping.field.clone()).collect()
     }
 
     /// What to write.
@@ -307,7 +300,7 @@ fn instant(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wabridge_crms::mapping::OnMissing;
+    use wabridge_crms::mapping::{OnMissing, Source};
 
     const KEY: &str = "+919876543210";
 

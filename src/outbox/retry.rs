@@ -32,8 +32,8 @@ const YOUNG: Duration = Duration::from_secs(3600);
 const LONGEST_OBEYED: Duration = Duration::from_secs(24 * 3600);
 /// What was held up together starts again over this time at most.
 const SPREAD: Duration = Duration::from_secs(60);
-/// So many attempts an invalid operation has.
-const INVALID_ATTEMPTS: i64 = 2;
+/// With so many attempts behind it, an invalid operation is not tried once more.
+const MANY_ATTEMPTS: i64 = 5;
 
 /// How long to wait at most after the `streak`-th failure in a row, times chance: full jitter.
 #[must_use]
@@ -89,6 +89,8 @@ pub struct Case<'a> {
     pub failure: &'a Failure,
     /// The attempts of this revision, this one among them.
     pub attempts: i64,
+    /// Whether the attempt before this one ended in the same kind of failure.
+    pub repeated: bool,
     /// What an unknown outcome may lead to.
     pub delivery: Delivery,
     /// How long a new record may be missing from the CRM's search.
@@ -114,6 +116,7 @@ impl<'a> Case<'a> {
         Case {
             failure,
             attempts: 1,
+            repeated: false,
             delivery,
             search_lag: Duration::ZERO,
             streak: 1,
@@ -162,7 +165,7 @@ pub fn decide(case: &Case<'_>, chance: f64) -> (End, Effect) {
             SchemaSays::Nothing => (End::Held(cause(failure)), Effect::None),
         },
         FailureKind::Conflict | FailureKind::Vanished => (again(by_attempts(), true), Effect::None),
-        FailureKind::Invalid if case.attempts < INVALID_ATTEMPTS => {
+        FailureKind::Invalid if !case.repeated && case.attempts < MANY_ATTEMPTS => {
             (again(by_attempts(), true), Effect::None)
         }
         FailureKind::Invalid => (End::Dead(cause(failure)), Effect::None),
@@ -266,7 +269,9 @@ mod tests {
             (base(&conflict), "retry 500 spent conflict: CODE"),
             (Case { attempts: 3, ..base(&vanished) }, "retry 2000 spent vanished: CODE"),
             (base(&invalid), "retry 500 spent invalid: CODE"),
-            (Case { attempts: 2, ..base(&invalid) }, "dead invalid: CODE"),
+            (Case { attempts: 3, ..base(&invalid) }, "retry 2000 spent invalid: CODE"),
+            (Case { attempts: 2, repeated: true, ..base(&invalid) }, "dead invalid: CODE"),
+            (Case { attempts: 5, ..base(&invalid) }, "dead invalid: CODE"),
             (base(&unknown), "doubt 500 unknown: CODE | Ambiguous"),
             (
                 Case { delivery: Delivery::FindThenWrite, ..base(&unknown) },

@@ -80,6 +80,41 @@ struct Firing {
     alert: &'static str,
 }
 
+/// Labels of `wabridge_delivery_attempts_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Attempted {
+    crm: &'static str,
+    result: &'static str,
+}
+
+/// Labels of what is counted by CRM.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCrm {
+    crm: &'static str,
+}
+
+/// Labels of `wabridge_schema_drift_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Drifted {
+    crm: &'static str,
+    kind: &'static str,
+}
+
+/// Labels of what is shown by target: names of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTarget {
+    target: String,
+}
+
+/// What is counted on the way to CRMs.
+struct Delivery {
+    attempts: Family<Attempted, Counter>,
+    duration: Family<OfCrm, Histogram, fn() -> Histogram>,
+    ambiguous: Family<OfCrm, Counter>,
+    breakers: Family<OfTarget, Gauge>,
+    drift: Family<Drifted, Counter>,
+}
+
 /// What is so at the moment when someone looks.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -108,6 +143,7 @@ pub struct Metrics {
     behind: Gauge<f64, AtomicU64>,
     clock_unsure: Gauge,
     alerts: Family<Firing, Gauge>,
+    delivery: Delivery,
     /// By provider, for the alerts: a family of metrics can only be written out.
     unproven: Mutex<BTreeMap<&'static str, u64>>,
     /// Held while the books are copied in and written out.
@@ -133,12 +169,14 @@ impl Default for Metrics {
             behind: Gauge::default(),
             clock_unsure: Gauge::default(),
             alerts: Family::default(),
+            delivery: Delivery::new(),
             unproven: Mutex::default(),
             looking: Mutex::default(),
         };
         metrics.register_process();
         metrics.register_webhooks();
         metrics.register_store();
+        metrics.register_delivery();
         metrics
     }
 }
@@ -189,7 +227,59 @@ impl Metrics {
     }
 }
 
+impl Delivery {
+    fn new() -> Delivery {
+        Delivery {
+            attempts: Family::default(),
+            // 10 ms to 80 s: a call may take 30 s, and a write several calls.
+            duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 14))),
+            ambiguous: Family::default(),
+            breakers: Family::default(),
+            drift: Family::default(),
+        }
+    }
+}
+
 impl Metrics {
+    fn register_delivery(&mut self) {
+        let (registry, delivery) = (&mut self.registry, &self.delivery);
+        let help = "Attempts at jobs by what became of them";
+        registry.register("delivery_attempts", help, delivery.attempts.clone());
+        let help = "How long a CRM took to write bundles";
+        registry.register_with_unit("delivery_duration", help, Unit::Seconds, delivery.duration.clone());
+        let help = "Attempts of which nothing says whether they were applied";
+        registry.register("delivery_ambiguous", help, delivery.ambiguous.clone());
+        let help = "Whether a target may be called: 0 it may, 1 one probe at a time, 2 it may not";
+        registry.register("breaker_state", help, delivery.breakers.clone());
+        let help = "Fields, pipelines and stages that turned out not to be as they must be, by what is wrong";
+        registry.register("schema_drift", help, delivery.drift.clone());
+    }
+
+    /// Counts an attempt at a job.
+    pub fn attempted(&self, crm: &'static str, result: &'static str) {
+        self.delivery.attempts.get_or_create(&Attempted { crm, result }).inc();
+    }
+
+    /// Records how long a CRM took to write bundles.
+    pub fn delivered(&self, crm: &'static str, seconds: f64) {
+        self.delivery.duration.get_or_create(&OfCrm { crm }).observe(seconds);
+    }
+
+    /// Counts attempts of unknown outcome.
+    pub fn ambiguous(&self, crm: &'static str, count: usize) {
+        self.delivery.ambiguous.get_or_create(&OfCrm { crm }).inc_by(count as u64);
+    }
+
+    /// Shows whether a target may be called.
+    pub fn breaker(&self, target: &str, state: i64) {
+        self.delivery.breakers.get_or_create_owned(&OfTarget { target: target.to_owned() }).set(state);
+    }
+
+    /// Counts something of a schema that turned out not to be as it must be.
+    pub fn drifted(&self, crm: &'static str, kind: &'static str) {
+        self.delivery.drift.get_or_create(&Drifted { crm, kind }).inc();
+    }
+
     /// Counts a webhook request.
     pub fn answered(&self, provider: &'static str, result: Answered) {
         self.requests.get_or_create(&Request { provider, result }).inc();

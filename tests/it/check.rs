@@ -62,7 +62,7 @@ fn every_command_that_needs_the_configuration_exits_78_without_it() {
     let place = Place::new("[[target]]\nname = \"hubspot\"\n");
     let Ended { code, err, .. } = place.run(&["sign", "--channel", "main", "-"]);
     assert_eq!(code, 78);
-    assert!(err.contains("delivery is not in this version"), "{err}");
+    assert!(err.contains("[[target]] 'hubspot' has no 'crm'; add crm = \"hubspot\""), "{err}");
     let missing = place.run(&["check", "--config", "/nowhere/wabridge.toml"]);
     assert_eq!(missing.code, 78);
     assert!(missing.out.contains("/nowhere/wabridge.toml: there is no such file"), "{}", missing.out);

@@ -51,7 +51,6 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("link = 1", "1: 'link' in the file must be tables, each headed by [[...]]"),
     // Keys of a later version
-    ("[[target]]\nname = \"hubspot\"", "1: [[target]]: delivery is not in this version; remove it"),
     ("[retention]\ndays = 1", "1: retention is not in this version; remove it from the file"),
     ("[server]\napp_url = \"/a\"", "2: app_url is not in this version; remove it from [server]"),
     ("[server]\ncontrol_socket = \"a\"", "2: 'control_socket' in [server] is not an absolute path"),
@@ -234,7 +233,7 @@ fn a_mistake_is_reported_alone_where_nothing_else_is_wrong() {
 fn every_mistake_of_a_file_is_reported_at_once_in_the_order_of_its_lines() {
     let errors = parse(
         "[server]\nlisen = \"a\"\nlisten = \"b\"\n[store]\nurl = \"postgres://h\"\n[[channel]]\nname = \"A\"\n\
-         provider = \"mata\"\napp_secrets = [\"hunter2\"]\ncolour = 1\n[[target]]\n",
+         provider = \"mata\"\napp_secrets = [\"hunter2\"]\ncolour = 1\n[[target]]\nname = \"x\"\ncrm = \"hubspot\"\n",
     );
     let lines: Vec<_> = errors.unwrap_err().problems().iter().map(|problem| problem.line.unwrap()).collect();
     assert_eq!(lines, [2, 3, 5, 7, 8, 9, 10, 11]);

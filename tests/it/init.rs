@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use wabridge::config::Config;
+use wabridge_crms::registry::CRMS;
 use wabridge_providers::registry::PROVIDERS;
 
 const URL: &str = "https://hooks.example.in";
@@ -88,6 +89,20 @@ fn every_table_and_key_that_this_version_reads_is_explained() {
                 ("[[channel]]".to_owned(), channels)
             }
             "link" => ("[[link]]".to_owned(), keys_of(&text, "[[link]]")),
+            "target" => {
+                let mut explained = keys_of(&text, "[[target]]");
+                for part in ["fields", "deal", "person_rule"] {
+                    let head = format!("[target.{part}]");
+                    let keys = keys_of(&text, &head);
+                    assert!(!keys.is_empty(), "{head}");
+                    if part != "fields" {
+                        let known = known(&format!("[[target]]\n{head}\nzzzz = 1"));
+                        assert!(known.is_subset(&keys), "{head} does not explain all of {known:?}");
+                    }
+                    explained.insert(part.to_owned());
+                }
+                ("[[target]]".to_owned(), explained)
+            }
             _ => (format!("[{table}]"), keys_of(&text, &format!("[{table}]"))),
         };
         let missing: Vec<_> = known(&format!("{head}\nzzzz = 1")).difference(&explained).cloned().collect();
@@ -102,7 +117,7 @@ fn what_stands_behind_a_hash_is_what_could_be_written() {
     let text = fs::read_to_string(folder.path().join("wabridge.toml")).unwrap();
     let is_key = |line: &str| {
         line.strip_prefix("# ").is_some_and(|rest| {
-            rest.starts_with("[[")
+            rest.starts_with('[')
                 || rest
                     .split_once(" = ")
                     .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
@@ -114,6 +129,40 @@ fn what_stands_behind_a_hash_is_what_could_be_written() {
     Config::parse(&bare.join("\n"), "wabridge.toml").unwrap();
     let unchanged = Config::parse(&text, "wabridge.toml").unwrap();
     assert_eq!(unchanged.server.listen.to_string(), "127.0.0.1:8080");
+}
+
+#[test]
+fn a_crm_is_written_out_with_its_fields_and_passes_the_check() {
+    for crm in CRMS {
+        let slug = crm.about().slug;
+        for url in [&["--public-url", URL][..], &[]] {
+            let folder = tempfile::tempdir().unwrap();
+            let made = run(folder.path(), &[&["init", "--crm", slug, "--dir", "."], url].concat());
+            assert_eq!(made.code, 0, "{slug}: {made:?}");
+            assert!(made.out.contains(&format!("{slug}.token: ")), "says what to put into it: {made:?}");
+            assert!(made.out.contains(&format!("wabridge target setup {slug}")), "{made:?}");
+            let text = fs::read_to_string(folder.path().join("wabridge.toml")).unwrap();
+            let config = Config::parse(&text, "wabridge.toml").unwrap();
+            let target = config.target(slug).unwrap();
+            assert_eq!((target.crm.about().slug, target.key_field.as_str()), (slug, "wa_e164"));
+            target.resolve_token().unwrap();
+            let fields: BTreeSet<&str> = target.fields.iter().map(|it| it.field.as_str()).collect();
+            assert_eq!(fields.len(), target.fields.len(), "one mapping for each field");
+            for field in ["ctwa_clid", "free_text_until", "window_verdict", "consent_given_at", "email"] {
+                assert!(fields.contains(field), "{field}");
+            }
+            assert_eq!(fields.contains("wa_lead_page"), !url.is_empty());
+            // Every field that is written without being named is named in a comment.
+            let shown = text.lines().find(|line| line.contains("Written beside these")).unwrap();
+            let given = keys_of(&text, "[target.fields]");
+            for field in fields.iter().filter(|field| !given.contains(**field)) {
+                assert!(shown.contains(field), "{field} in {shown}");
+            }
+            let checked = run(folder.path(), &["check", "--config", "wabridge.toml"]);
+            assert_eq!(checked.code, 0, "{slug}: {checked:?}");
+            assert!(checked.out.contains(&format!("targets: {slug} ({slug}, live)")), "{checked:?}");
+        }
+    }
 }
 
 #[test]
@@ -140,6 +189,7 @@ fn what_cannot_work_is_refused_with_the_way_out() {
         (&["init", "--provider", "twilio", "--dir", "t"][..], "--public-url https://"),
         (&["init", "--provider", "mета", "--dir", "t"][..], "there are meta, "),
         (&["init", "--provider", "chatbt", "--dir", "t"][..], "did you mean 'chatbot'?"),
+        (&["init", "--crm", "hubsport", "--dir", "t"][..], "did you mean 'hubspot'?"),
         (&["init", "--public-url", "hooks.example.in", "--dir", "t"][..], "'public_url' in [server]"),
     ] {
         let refused = place.run(arguments);

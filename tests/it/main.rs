@@ -41,6 +41,7 @@ mod sign;
 mod slices;
 mod supply;
 mod support;
+mod targets;
 mod units;
 mod upgrade;
 mod watching;

@@ -1,11 +1,12 @@
 //! `wabridge init`: a configuration that explains itself, and the secrets it refers to.
 //!
-//! In: a provider and the address under which it reaches this machine. Out: files, each new and for its owner
+//! In: a provider, a CRM, and the address under which this machine is reached. Out: files, each new and for its owner
 //! alone. What the operator may choose is drawn; what the provider alone knows is stood in for by random
 //! bytes, which prove nobody until the real secret is put in their place.
 
 use super::connect::guide::guide;
 use super::failure::{Failure, OrExit};
+use crate::config::target::SIGNALS;
 use crate::config::{Config, nearest, signing_key};
 use crate::exit::Exit;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -13,11 +14,15 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use wabridge_crms::Crm;
+use wabridge_crms::mapping::standard;
+use wabridge_crms::registry::{self as crms, CRMS};
 use wabridge_providers::registry::{self, PROVIDERS};
 use wabridge_providers::signature::Scheme;
 use wabridge_providers::{About, Provider};
 
 const TEMPLATE: &str = include_str!("template.toml");
+const TARGET: &str = include_str!("target.toml");
 const STORE: &str = "/var/lib/wabridge/wabridge.db";
 
 /// Write a commented configuration and the secrets it refers to
@@ -29,6 +34,9 @@ pub(super) struct Init {
     /// The provider of the first channel
     #[arg(long, value_name = "PROVIDER", default_value = "meta", value_parser = provider)]
     provider: &'static str,
+    /// The CRM to write to; without it, what to write is only shown
+    #[arg(long, value_name = "CRM", value_parser = crm)]
+    crm: Option<&'static str>,
     /// The https:// address under which the provider reaches this machine
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -40,6 +48,14 @@ pub(super) struct Init {
 fn provider(name: &str) -> Result<&'static str, String> {
     let slugs = || PROVIDERS.iter().map(|provider| provider.about().slug);
     registry::find(name).map(|provider| provider.about().slug).ok_or_else(|| match nearest(name, slugs()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("there are {}", slugs().collect::<Vec<_>>().join(", ")),
+    })
+}
+
+fn crm(name: &str) -> Result<&'static str, String> {
+    let slugs = || CRMS.iter().map(|crm| crm.about().slug);
+    crms::find(name).map(|crm| crm.about().slug).ok_or_else(|| match nearest(name, slugs()) {
         Some(near) => format!("did you mean '{near}'?"),
         None => format!("there are {}", slugs().collect::<Vec<_>>().join(", ")),
     })
@@ -65,7 +81,8 @@ impl Init {
         let path = std::path::absolute(path)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
         let store = store.unwrap_or_else(|| folder.join("wabridge.db"));
-        let draft = Draft { provider, folder, public_url: self.public_url.as_deref() };
+        let crm = self.crm.and_then(crms::find);
+        let draft = Draft { provider, crm, folder, public_url: self.public_url.as_deref() };
         let (toml, secrets) = draft.write(&store)?;
         let parsed = Config::parse(&toml, &path);
         parsed.or_exit(Exit::Usage)?;
@@ -117,6 +134,13 @@ fn next(path: &Path, draft: &Draft<'_>, secrets: &[NewSecret], out: &mut impl Wr
     say(format!(
         "wabridge check --config '{shown}', as the user the daemon runs as, who must own these files"
     ))?;
+    if let Some(crm) = draft.crm {
+        let name = crm.about().slug;
+        say(format!(
+            "wabridge target setup {name} --config '{shown}', which lists the fields that {} lacks; --apply makes them",
+            crm.about().name
+        ))?;
+    }
     say(format!("wabridge serve --config '{shown}', or start the service"))?;
     say(format!(
         "wabridge connect {name} --config '{shown}', which says what to enter at {}",
@@ -127,6 +151,7 @@ fn next(path: &Path, draft: &Draft<'_>, secrets: &[NewSecret], out: &mut impl Wr
 /// What is written, and for whom.
 struct Draft<'a> {
     provider: &'static dyn Provider,
+    crm: Option<&'static dyn Crm>,
     folder: &'a Path,
     public_url: Option<&'a str>,
 }
@@ -146,7 +171,9 @@ impl Draft<'_> {
             let text = "Twilio signs the URL it posts to; say which: --public-url https://hooks.example.in";
             return Err(Failure::new(Exit::Usage, text));
         }
-        let (proof, secrets) = self.proof()?;
+        let (proof, mut secrets) = self.proof()?;
+        let (target, token) = self.target()?;
+        secrets.extend(token);
         let slugs: Vec<&str> = PROVIDERS.iter().map(|provider| provider.about().slug).collect();
         let public_url = match self.public_url {
             Some(url) => format!("public_url = {}", quoted(url)),
@@ -170,8 +197,42 @@ impl Draft<'_> {
             .replace("{providers}", &slugs.join(", "))
             .replace("{provider}", about.slug)
             .replace("{proof}\n", &proof)
-            .replace("{more}\n", more);
+            .replace("{more}\n", more)
+            .replace("{target}\n", &target);
         Ok((toml, secrets))
+    }
+
+    /// The lines of a target, and its token's file. Where no CRM is chosen they stand behind `#`.
+    fn target(&self) -> Result<(String, Option<NewSecret>), Failure> {
+        let Some(crm) = self.crm.or_else(|| CRMS.first().copied()) else {
+            return Ok((String::new(), None));
+        };
+        let about = crm.about();
+        let token = match self.crm {
+            None => None,
+            Some(_) => {
+                let path = self.folder.join(format!("{}.token", about.slug));
+                Some(NewSecret { path, value: token()?, stands_in_for: Some(issued(about.slug)) })
+            }
+        };
+        let slugs: Vec<&str> = CRMS.iter().map(|crm| crm.about().slug).collect();
+        let standard: Vec<String> =
+            standard(about.slug, &[]).into_iter().map(|mapping| mapping.field).collect();
+        let text = TARGET
+            .replace("{token}", &token.as_ref().map_or_else(|| quoted("env:CRM_TOKEN"), reference))
+            .replace("{crms}", &slugs.join(", "))
+            .replace("{crm}", about.slug)
+            .replace("{person}", about.people.first().copied().unwrap_or("contact"))
+            .replace("{channel}", self.name())
+            .replace("{standard}", &standard.join(", "))
+            .replace("{signals}", &SIGNALS.join(", "))
+            .replace("{page}", if self.public_url.is_some() { "" } else { "# " });
+        let hidden = |line: &str| match line {
+            line if line.is_empty() || line.starts_with('#') => format!("{line}\n"),
+            line => format!("# {line}\n"),
+        };
+        let text = if self.crm.is_some() { text } else { text.lines().map(hidden).collect() };
+        Ok((text, token))
     }
 
     /// The lines that prove a sender, and the secrets they refer to.
@@ -223,6 +284,17 @@ impl Draft<'_> {
     fn secret(&self, key: &str, value: String, stands_in_for: Option<&'static str>) -> NewSecret {
         let name = format!("{}.{}", self.name(), key.trim_end_matches('s'));
         NewSecret { path: self.folder.join(name), value, stands_in_for }
+    }
+}
+
+/// Where a CRM shows its token, and what it must be allowed to do.
+fn issued(crm: &str) -> &'static str {
+    match crm {
+        "hubspot" => {
+            "a service key or private app of HubSpot shows it; it may read and write contacts and deals \
+             (crm.objects) and their properties (crm.schemas)"
+        }
+        _ => "the CRM shows it to its administrators",
     }
 }
 

@@ -98,8 +98,8 @@ fn of_table(field: &str, mut table: Table<'_, '_>, around: &Around<'_>) -> Optio
             return None;
         }
     };
-    let owner = owner.unwrap_or_default();
-    Some(Mapping { default, values, write, on_missing, owner, ..Mapping::new(field, from) })
+    let usual = Mapping::new(field, from);
+    Some(Mapping { default, values, write, on_missing, owner: owner.unwrap_or(usual.owner), ..usual })
 }
 
 fn datum(table: &mut Table<'_, '_>, key: &'static str) -> Option<Datum> {

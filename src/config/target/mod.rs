@@ -61,6 +61,18 @@ pub enum Mode {
     Paused,
 }
 
+impl Mode {
+    /// The word in configuration and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Live => "live",
+            Mode::Shadow => "shadow",
+            Mode::Paused => "paused",
+        }
+    }
+}
+
 /// What an activity shows beside its one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activity {

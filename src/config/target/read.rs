@@ -165,7 +165,7 @@ fn person(table: &mut Table<'_, '_>, about: Option<&'static About>) -> Option<&'
 }
 
 fn mode(table: &mut Table<'_, '_>) -> Mode {
-    let words = [("live", Mode::Live), ("shadow", Mode::Shadow), ("paused", Mode::Paused)];
+    let words = [Mode::Live, Mode::Shadow, Mode::Paused].map(|mode| (mode.as_str(), mode));
     word(table, "mode", &words).unwrap_or_default()
 }
 

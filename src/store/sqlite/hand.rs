@@ -7,7 +7,8 @@
 //! So the first crash makes it a suspect: it is set aside while the others go past, and tried again by
 //! itself once the process has been up for a second. A request at fault crashes the process then, takes
 //! nobody's work with it, and is poison at the next start; an innocent one is in hand so briefly, and so
-//! late, that a daemon that is killed again and again does not hit it twice.
+//! late, that a daemon that is killed again and again does not hit it twice. A large request is in hand for
+//! long: a crash counts against it only until it has made progress (`aside.rs`).
 
 use std::fs::{File, OpenOptions};
 use std::io;

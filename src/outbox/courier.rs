@@ -1,0 +1,488 @@
+//! The courier of one target, step by step.
+//!
+//! In: the clock, the store, the way to the CRM. Out: settled bundles. A step takes some urgent bundles and then
+//! some bulk ones, so that neither waits for the end of the other. It keeps nothing that a crash could lose: what
+//! is leased and not settled is in doubt. Tests call [`Courier::step`] with a clock and a way of their own.
+
+use super::Setup;
+use super::breaker::{Admit, Breaker, State};
+use super::dice::Dice;
+use super::dossier::{Not, dossier};
+use super::errand::{Errand, GivenUp, LEASE};
+use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide, first_aid};
+use super::transport::{HELD_BACK, Metered};
+use super::watch::{Change, DRIFT, Known, Watch};
+use super::work::{GONE, SHADOW, Work};
+use crate::clock::Clock;
+use crate::config::Live;
+use crate::config::target::Mode;
+use crate::store::outbox::{Claim, End, TargetRow};
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+use jiff::Timestamp;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use wabridge_crms::{Desk, Schema};
+use wabridge_model::{Failure, FailureKind};
+
+/// The most urgent bundles of a step: they share their calls, and the newest should not wait for many.
+const URGENT: usize = 20;
+/// Leases that ran out are looked for this often.
+const SWEEP: Duration = Duration::from_secs(60);
+/// The cause of a pause that a refused token brings.
+pub const AUTH: &str = "auth";
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Bundles that were worked on.
+    pub bundles: usize,
+    /// Nothing is to be done before this time since start, whatever is due.
+    pub not_before: Option<Duration>,
+}
+
+/// The courier of one target.
+pub struct Courier {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    setup: Arc<Live<Setup>>,
+    breaker: Mutex<Breaker>,
+    dice: Dice,
+    watch: Watch,
+    /// What the watch was configured with.
+    configured: Option<Arc<Setup>>,
+    swept_at: Option<Duration>,
+    beats: bool,
+}
+
+impl Courier {
+    /// A courier that has done nothing yet. `beats` says whether leases are kept by a timer while calls run.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        setup: Arc<Live<Setup>>,
+        dice: Dice,
+        beats: bool,
+    ) -> Courier {
+        Courier {
+            store,
+            clock,
+            metrics,
+            setup,
+            breaker: Mutex::default(),
+            dice,
+            watch: Watch::default(),
+            configured: None,
+            swept_at: None,
+            beats,
+        }
+    }
+
+    /// What the CRM's schema holds up now, once it is known.
+    #[must_use]
+    pub fn known(&self) -> Option<Arc<Known>> {
+        self.watch.known()
+    }
+
+    /// Works on some of what is due.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written. What was leased then is in doubt once its lease runs out.
+    pub async fn step(&mut self) -> Result<Step, StoreError> {
+        let setup = self.setup.get();
+        let idle = |not_before| Ok(Step { bundles: 0, not_before });
+        let name = setup.target.name.as_str();
+        self.sweep()?;
+        let row = self.store.target(name)?;
+        if setup.target.mode == Mode::Paused || row.paused.is_some() {
+            return idle(None);
+        }
+        let now = self.clock.elapsed();
+        let allowed = match self.admit(&setup) {
+            Admit::NotBefore(at) => return idle(Some(at)),
+            Admit::Probe => 1,
+            Admit::UpTo(bundles) => bundles,
+        };
+        self.reconfigure(&setup)?;
+        if self.watch.is_due(now) && !self.read_schema(&setup, row).await? {
+            return idle(None);
+        }
+        let Some(known) = self.watch.known() else { return idle(Some(self.watch.due())) };
+        let batch = setup.target.crm.about().capability.batch.max(1);
+        let urgent = self.lane(&setup, &known, URGENT.min(batch).min(allowed), 0).await?;
+        let left = batch.min(allowed.saturating_sub(urgent.0));
+        let known = self.watch.known().unwrap_or(known);
+        let bulk = match (urgent.1, left) {
+            (true, 1..) => self.lane(&setup, &known, 0, left).await?,
+            _ => (0, urgent.1),
+        };
+        let bundles = urgent.0 + bulk.0;
+        let mut breaker = self.breaker();
+        breaker.stepped(self.clock.elapsed(), bundles, urgent.1 && bulk.1);
+        drop(breaker);
+        idle(None).map(|step: Step| Step { bundles, ..step })
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self, setup: &Setup) -> Admit {
+        let now = self.clock.elapsed();
+        let breaker = self.breaker();
+        self.metrics.breaker(
+            &setup.target.name,
+            match breaker.state(now) {
+                State::Closed => 0,
+                State::Probing => 1,
+                State::Open => 2,
+            },
+        );
+        breaker.admit(now)
+    }
+
+    /// Leases that ran out are in doubt: those of a step that panicked, or lost its store.
+    fn sweep(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.elapsed();
+        if self.swept_at.is_some_and(|at| now.saturating_sub(at) < SWEEP) {
+            return Ok(());
+        }
+        let doubtful = self.store.doubt_expired(self.clock.now())?;
+        self.swept_at = Some(now);
+        if doubtful > 0 {
+            tracing::warn!(doubtful, "leases ran out; these jobs are in doubt");
+        }
+        Ok(())
+    }
+
+    /// Notices another configuration of the target.
+    fn reconfigure(&mut self, setup: &Arc<Setup>) -> Result<(), StoreError> {
+        if self.configured.as_ref().is_some_and(|before| Arc::ptr_eq(before, setup)) {
+            return Ok(());
+        }
+        let first = self.configured.replace(Arc::clone(setup)).is_none();
+        if first {
+            return Ok(());
+        }
+        self.store.release_jobs(&setup.target.name, "config", self.clock.now())?;
+        let change = self.watch.configured(&setup.target);
+        self.act_on(setup, &change)
+    }
+
+    /// Reads the schema. Whether work may go on.
+    async fn read_schema(&mut self, setup: &Setup, row: TargetRow) -> Result<bool, StoreError> {
+        let target = &setup.target;
+        if self.watch.known().is_none()
+            && let Some((schema, _)) = row.schema
+            && let Ok(schema) = serde_json::from_value(schema)
+        {
+            self.watch.remember(target, schema);
+        }
+        let (read, now) = (self.fetch_schema(setup).await, self.clock.elapsed());
+        match read {
+            Ok(schema) => {
+                if let Ok(kept) = serde_json::to_value(&schema) {
+                    self.store.keep_schema(&target.name, &kept, self.clock.now())?;
+                }
+                let change = self.watch.read(target, schema, now);
+                self.act_on(setup, &change)?;
+                Ok(true)
+            }
+            Err(failure) => {
+                self.watch.failed(now);
+                tracing::warn!(target_name = target.name, %failure, "the CRM's fields could not be read");
+                let case = Case { streak: self.breaker().streak(now).0, ..self.case(setup, &failure) };
+                let (_, effect) = decide(&case, self.dice.throw());
+                self.take_effect(setup, effect)?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn fetch_schema(&self, setup: &Setup) -> Result<Schema, Failure> {
+        let transport = Metered::new(&*setup.account, &self.breaker, &*self.clock);
+        let nothing = Schema::default();
+        let known = self.watch.known();
+        let desk = Desk {
+            transport: &transport,
+            person: setup.target.person,
+            key_field: &setup.target.key_field,
+            schema: known.as_ref().map_or(&nothing, |known| &known.schema),
+            country: setup.config.region.default_country,
+        };
+        setup.target.crm.schema(&desk).await
+    }
+
+    /// Says what is wrong or well again, and lets go on what can.
+    fn act_on(&self, setup: &Setup, change: &Change) -> Result<(), StoreError> {
+        let (name, crm) = (setup.target.name.as_str(), setup.target.crm.about().slug);
+        for fault in &change.new {
+            self.metrics.drifted(crm, fault.problem.as_str());
+            let (object, field, holds) = (&fault.object, &fault.name, format!("{:?}", fault.holds));
+            let (what, next) = (&fault.text, &fault.advice);
+            tracing::warn!(target_name = name, crm, object, field, holds, what, next, "the CRM has drifted");
+        }
+        for fault in &change.mended {
+            let (object, field) = (&fault.object, &fault.name);
+            tracing::info!(target_name = name, crm, object, field, "is well again");
+        }
+        let now = self.clock.now();
+        let mut released = 0;
+        if change.release {
+            released += self.store.release_jobs(name, DRIFT, now)?;
+        }
+        for field in &change.back {
+            released += self.store.want_again(name, field, now)?;
+        }
+        if released > 0 {
+            tracing::info!(target_name = name, crm, released, "jobs that the schema held up are due again");
+        }
+        Ok(())
+    }
+
+    /// Claims, looks up, writes, settles. How many bundles, and whether the target was well.
+    async fn lane(
+        &mut self,
+        setup: &Setup,
+        known: &Arc<Known>,
+        urgent: usize,
+        bulk: usize,
+    ) -> Result<(usize, bool), StoreError> {
+        let now = self.clock.now();
+        let (target, until) = (setup.target.name.as_str(), now + LEASE);
+        let leased = self.store.claim_jobs(Claim { target, now, until, urgent, bulk })?;
+        if leased.is_empty() {
+            return Ok((0, true));
+        }
+        let mut works: Vec<Work> = leased.into_iter().map(Work::new).collect();
+        let bundles = works.len();
+        match self.deliver(setup, known, &mut works, until).await {
+            Ok(()) => {}
+            Err(GivenUp::Store(error)) => return Err(error),
+            Err(GivenUp::LeaseLost) => {
+                tracing::warn!(target_name = target, bundles, "leases ran out before the calls were made");
+                return Ok((bundles, false));
+            }
+        }
+        let well = self.decide(setup, &mut works)?;
+        let at = self.clock.now();
+        self.store.settle_jobs(works.into_iter().map(|work| work.settled(target, at)).collect())?;
+        Ok((bundles, well))
+    }
+
+    async fn deliver(
+        &mut self,
+        setup: &Setup,
+        known: &Arc<Known>,
+        works: &mut [Work],
+        until: Timestamp,
+    ) -> Result<(), GivenUp> {
+        for work in works.iter_mut() {
+            self.open(setup, known, work)?;
+        }
+        let jobs: Vec<i64> =
+            works.iter().flat_map(|work| work.leased.jobs.iter().map(|job| job.id)).collect();
+        let account = Arc::clone(&setup.account);
+        let (store, clock, metrics) =
+            (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.metrics));
+        let until = {
+            let transport = Metered::new(&*account, &self.breaker, &*clock);
+            let errand = Errand {
+                store: &*store,
+                clock: &*clock,
+                metrics: &metrics,
+                setup,
+                known,
+                transport: &transport,
+                beats: self.beats,
+                jobs: jobs.clone(),
+                until: Cell::new(until),
+            };
+            let shadow = setup.target.mode == Mode::Shadow;
+            errand.find(works).await?;
+            errand.read(works, shadow).await?;
+            if shadow {
+                store.keep_shadow(&setup.target.name, errand.shadow(works))?;
+                works.iter_mut().for_each(|work| work.end_open(&End::Suppressed(SHADOW)));
+                works.iter_mut().for_each(|work| work.row.clone_from(&work.leased.record));
+                return Ok(());
+            }
+            errand.write(works).await?;
+            if errand.resolve(works).await? {
+                errand.write(works).await?;
+            }
+            errand.until.get()
+        };
+        let drifted = asks(works, FirstAid::ReadSchema);
+        if drifted && self.watch.may_ask(self.clock.elapsed()) && self.clock.now() < until {
+            self.read_schema(setup, TargetRow::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks the lead up, and holds at once what the schema holds up.
+    fn open(&self, setup: &Setup, known: &Known, work: &mut Work) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let look = || dossier(&*self.store, setup, (&known.schema, &known.health), &work.leased, now);
+        let Ok(looked) = catch_unwind(AssertUnwindSafe(look)) else {
+            // What brings one lead's values down must not bring the target down.
+            tracing::error!(target_name = setup.target.name, "a lead could not be worked out; it is held");
+            work.end_open(&End::Held("internal".to_owned()));
+            return Ok(());
+        };
+        match looked? {
+            Err(Not::Gone) => work.end_open(&End::Suppressed(GONE)),
+            Err(Not::Consent) => work.end_open(&End::Held("consent".to_owned())),
+            Ok(dossier) => {
+                work.dossier = Some(dossier);
+                work.hold(&known.health);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides what is open. Whether the target was well.
+    fn decide(&mut self, setup: &Setup, works: &mut [Work]) -> Result<bool, StoreError> {
+        let token_is_new = asks(works, FirstAid::RenewToken) && setup.account.renew();
+        let streak = self.breaker().streak(self.clock.elapsed());
+        let mut counts: BTreeMap<String, (u64, String)> = BTreeMap::new();
+        let mut effects: Vec<Effect> = Vec::new();
+        let mut well = true;
+        for work in works.iter_mut() {
+            let mut waits_until = None;
+            for index in 0..work.leased.jobs.len() {
+                let Some(mut failure) = work.failures[index].take() else { continue };
+                if failure.code == HELD_BACK {
+                    failure = Failure { code: HELD_BACK.to_owned(), ..Failure::waiting() };
+                }
+                let job = work.job(index);
+                let case = Case {
+                    attempts: job.attempts + 1,
+                    repeated: job
+                        .cause
+                        .as_deref()
+                        .is_some_and(|before| before.starts_with(failure.kind.as_str())),
+                    delivery: work.delivery(index, setup),
+                    streak: streak.0,
+                    lasts: streak.1,
+                    schema: self.schema_says(&failure),
+                    token_is_new,
+                    waits_until,
+                    ..self.case(setup, &failure)
+                };
+                let (end, effect) = decide(&case, self.dice.throw());
+                if let End::Retry { due_at, .. } | End::Doubt { due_at, .. } = &end {
+                    waits_until = waits_until.max(Some(*due_at));
+                }
+                well &= !matches!(
+                    failure.kind,
+                    FailureKind::Throttle | FailureKind::Down | FailureKind::Auth | FailureKind::Unknown
+                );
+                let count = counts.entry(cause(&failure)).or_insert_with(|| (0, job.trace_id.clone()));
+                count.0 += 1;
+                effects.push(effect);
+                work.ends[index] = Some(end);
+            }
+        }
+        self.tell(setup, works, &counts);
+        let longest = effects.iter().filter_map(|effect| match effect {
+            Effect::Wait(wait) => Some(*wait),
+            _ => None,
+        });
+        let longest = longest.max().map(Effect::Wait);
+        effects.retain(|effect| !matches!(effect, Effect::Wait(_)));
+        if let Some(floor) = longest {
+            self.take_effect(setup, floor)?;
+            spread(works, floor, self.clock.now());
+        }
+        if effects.contains(&Effect::Pause) {
+            self.take_effect(setup, Effect::Pause)?;
+        }
+        let ambiguous = effects.iter().filter(|effect| **effect == Effect::Ambiguous).count();
+        self.metrics.ambiguous(setup.target.crm.about().slug, ambiguous);
+        Ok(well)
+    }
+
+    fn case<'a>(&self, setup: &Setup, failure: &'a Failure) -> Case<'a> {
+        let capability = &setup.target.crm.about().capability;
+        Case { search_lag: capability.search_lag, ..Case::new(failure, capability.person, self.clock.now()) }
+    }
+
+    /// What the schema, as last read, says of a failure.
+    fn schema_says(&self, failure: &Failure) -> SchemaSays {
+        let Some(known) = self.watch.known() else { return SchemaSays::Nothing };
+        let health = &known.health;
+        if failure.field.as_ref().is_some_and(|field| health.missing.contains_key(field)) {
+            return SchemaSays::LeaveOut;
+        }
+        match &health.person {
+            Some(why) => SchemaSays::Hold(why.clone()),
+            None => SchemaSays::Nothing,
+        }
+    }
+
+    fn take_effect(&self, setup: &Setup, effect: Effect) -> Result<(), StoreError> {
+        let (name, crm) = (setup.target.name.as_str(), setup.target.crm.about().slug);
+        match effect {
+            Effect::None | Effect::Ambiguous => {}
+            Effect::Wait(wait) => {
+                self.breaker().throttled(self.clock.elapsed(), wait);
+                tracing::warn!(target_name = name, crm, seconds = wait.as_secs(), "the CRM asks to wait");
+            }
+            Effect::Pause => {
+                self.store.pause_target(name, Some(AUTH))?;
+                tracing::error!(
+                    target_name = name,
+                    crm,
+                    "the CRM refuses the token; the target is paused: put a good token where the configuration \
+                     says, then reload, or: wabridge target resume"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts and logs what became of the jobs: names and codes, never a value.
+    fn tell(&self, setup: &Setup, works: &[Work], failures: &BTreeMap<String, (u64, String)>) {
+        let (name, crm) = (setup.target.name.as_str(), setup.target.crm.about().slug);
+        for end in works.iter().flat_map(|work| work.ends.iter().flatten()) {
+            self.metrics.attempted(crm, result_of(end));
+        }
+        for (cause, (jobs, trace_id)) in failures {
+            tracing::warn!(target_name = name, crm, cause, jobs, trace_id, "not delivered");
+        }
+    }
+}
+
+/// Nothing of a step is due before the time that the CRM asked for, whatever failed in another way.
+fn spread(works: &mut [Work], floor: Effect, now: Timestamp) {
+    let Effect::Wait(wait) = floor else { return };
+    let floor = after(now, wait);
+    for end in works.iter_mut().flat_map(|work| work.ends.iter_mut().flatten()) {
+        if let End::Retry { due_at, .. } | End::Doubt { due_at, .. } = end {
+            *due_at = (*due_at).max(floor);
+        }
+    }
+}
+
+fn asks(works: &[Work], aid: FirstAid) -> bool {
+    works.iter().flat_map(|work| work.failures.iter().flatten()).any(|failure| first_aid(failure.kind) == aid)
+}
+
+/// The result of an attempt, for metrics.
+fn result_of(end: &End) -> &'static str {
+    match end {
+        End::Done { .. } => "done",
+        End::Suppressed(_) => "suppressed",
+        End::Retry { .. } => "retry",
+        End::Doubt { .. } => "doubt",
+        End::Held(_) => "held",
+        End::Dead(_) => "dead",
+    }
+}

@@ -1,0 +1,197 @@
+//! All that is known of a lead at the moment its bundle is due: whom to look for, and what to write.
+//!
+//! In: a leased bundle, the store, the configuration. Out: a [`Dossier`], or why nothing may be written. What is
+//! written is worked out here and now, so that a job that waited two days carries what is true today.
+
+use super::Setup;
+use super::watch::Health;
+use crate::insight::activity::activity;
+use crate::insight::facts::{LeadFacts, Subject};
+use crate::leads::find::{FindError, Found, Person, Reference, find};
+use crate::store::outbox::{Conversation, Job, Leased};
+use crate::store::{Store, StoreError, StoreErrorKind};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use wabridge_crms::mapping::{Facts, Mapping, Path};
+use wabridge_crms::schema::refuses;
+use wabridge_crms::{ActivityWrite, Datum, DealWrite, Schema, Who};
+use wabridge_model::consent::ConsentState;
+use wabridge_model::event::Fact;
+use wabridge_model::evidence::Evidence;
+use wabridge_model::{OperationKind, Phone};
+
+/// What a person's consent is asked for.
+const PURPOSE: &str = "crm";
+
+/// What is known of a lead, for one target.
+#[derive(Debug)]
+pub(super) struct Dossier {
+    /// Whom to look for.
+    pub(super) who: Who,
+    /// Our values, by field.
+    pub(super) values: BTreeMap<String, Datum>,
+    /// The value of our key field.
+    pub(super) key: Option<String>,
+    /// Fields that are left out, and why.
+    pub(super) missing: BTreeMap<String, String>,
+    /// The conversations to log, by their ids.
+    pub(super) activities: BTreeMap<String, ActivityWrite>,
+    /// The deals to create, by their keys.
+    pub(super) deals: BTreeMap<String, DealWrite>,
+}
+
+/// Why nothing may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Not {
+    /// The lead is no more.
+    Gone,
+    /// Consent is required, and not given.
+    Consent,
+}
+
+/// Looks a lead up.
+pub(super) fn dossier(
+    store: &dyn Store,
+    setup: &Setup,
+    (schema, health): (&Schema, &Health),
+    leased: &Leased,
+    now: Timestamp,
+) -> Result<Result<Dossier, Not>, StoreError> {
+    let Some(person) = person(store, leased)? else { return Ok(Err(Not::Gone)) };
+    let given = person.lead.consents.state(PURPOSE) == Some(ConsentState::Given);
+    if setup.config.consent.required && !given {
+        return Ok(Err(Not::Consent));
+    }
+    let evidence = store.evidence(person.cluster)?;
+    let trace_id = leased.jobs.first().map_or("", |job| job.trace_id.as_str());
+    let subject = Subject {
+        id: person.id,
+        lead: &person.lead,
+        evidence: &evidence,
+        config: &setup.config,
+        now,
+        trace_id,
+    };
+    let facts = LeadFacts::new(subject);
+    let values = values(setup, &facts);
+    let mut missing = health.missing.clone();
+    missing.extend(refused(schema, setup.target.person, &values));
+    let who = who(setup, &facts, &person);
+    let key = who.phone.as_ref().map(|phone| phone.e164().to_owned());
+    let activities = activities(store, setup, &facts, leased, &evidence)?;
+    let deals = deals(setup, &facts, key.as_deref(), leased, &evidence, now);
+    Ok(Ok(Dossier { who, values, key, missing, activities, deals }))
+}
+
+fn person(store: &dyn Store, leased: &Leased) -> Result<Option<Person>, StoreError> {
+    match find(store, &Reference::Id(leased.lead), None) {
+        Ok(Found::Lead(person)) => Ok(Some(*person)),
+        Ok(Found::Nobody(_)) => Ok(None),
+        Err(FindError::Store(error)) => Err(error),
+        // An id means one lead at most; if ever not, that is for a later look.
+        Err(FindError::Unreadable | FindError::Ambiguous { .. }) => {
+            Err(StoreError::new(StoreErrorKind::Other, "find the lead of a job"))
+        }
+    }
+}
+
+fn values(setup: &Setup, facts: &dyn Facts) -> BTreeMap<String, Datum> {
+    let value = |mapping: &Mapping| Some((mapping.field.clone(), mapping.value(facts)?));
+    setup.target.fields.iter().filter_map(value).collect()
+}
+
+/// The values that the CRM's field would refuse: one of them must not cost the lead all others.
+fn refused<'a>(
+    schema: &'a Schema,
+    person: &str,
+    values: &'a BTreeMap<String, Datum>,
+) -> impl Iterator<Item = (String, String)> + 'a {
+    let fields = schema.objects.get(person).map(|object| &object.fields);
+    let refused = move |(field, value): (&String, &Datum)| {
+        let problem = refuses(fields?.get(field)?, value)?;
+        Some((field.clone(), format!("the CRM refuses the value: {}", problem.as_str())))
+    };
+    values.iter().filter_map(refused)
+}
+
+fn who(setup: &Setup, facts: &dyn Facts, person: &Person) -> Who {
+    let digits = person.lead.phone().map(|phone| phone.trim_start_matches('+'));
+    let field = setup.fields_of("bsuid").into_iter().next();
+    Who {
+        phone: digits.and_then(|digits| Phone::from_whatsapp_id(digits).ok()),
+        bsuid: field.zip(text(facts, "bsuid")),
+        email: person.lead.email().map(str::to_owned),
+    }
+}
+
+/// The text at a path of ours.
+fn text(facts: &dyn Facts, path: &str) -> Option<String> {
+    match facts.get(&Path::parse(path).ok()?)? {
+        Datum::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn jobs_of(leased: &Leased, kind: OperationKind) -> impl Iterator<Item = &Job> {
+    leased.jobs.iter().filter(move |job| job.kind == kind)
+}
+
+fn activities(
+    store: &dyn Store,
+    setup: &Setup,
+    facts: &dyn Facts,
+    leased: &Leased,
+    evidence: &[Evidence],
+) -> Result<BTreeMap<String, ActivityWrite>, StoreError> {
+    let jobs: BTreeMap<&str, &Job> =
+        jobs_of(leased, OperationKind::Activity).map(|job| (job.subject.as_str(), job)).collect();
+    let ids: Vec<String> = jobs.keys().map(|id| (*id).to_owned()).collect();
+    let known = if ids.is_empty() { Vec::new() } else { store.conversations(&ids)? };
+    let page = text(facts, "lead.url");
+    let write = |conversation: &Conversation| {
+        let job = jobs.get(conversation.id.as_str())?;
+        let (title, body) =
+            activity(conversation, evidence, setup.target.activity, page.as_deref(), &setup.config.region);
+        let record = job.record.as_ref().map(|record| record.id.clone());
+        let (key, at) = (conversation.id.clone(), conversation.started_at);
+        Some((key.clone(), ActivityWrite { key, record, doubtful: job.doubtful, at, title, body }))
+    };
+    Ok(known.iter().filter_map(write).collect())
+}
+
+fn deals(
+    setup: &Setup,
+    facts: &dyn Facts,
+    key: Option<&str>,
+    leased: &Leased,
+    evidence: &[Evidence],
+    now: Timestamp,
+) -> BTreeMap<String, DealWrite> {
+    let Some(deal) = &setup.target.deal else { return BTreeMap::new() };
+    let name = text(facts, "company").or_else(|| text(facts, "name")).or_else(|| key.map(str::to_owned));
+    let today = now.to_zoned(setup.config.region.timezone.clone());
+    let close_on = today.checked_add(deal.close_after).unwrap_or(today).date();
+    let write = |job: &Job| {
+        let write = DealWrite {
+            key: job.subject.clone(),
+            record: job.record.as_ref().map(|record| record.id.clone()),
+            doubtful: job.doubtful,
+            name: name.clone().unwrap_or_else(|| "WhatsApp lead".to_owned()),
+            pipeline: deal.pipeline.clone(),
+            stage: deal.stage.clone(),
+            amount: stated_amount(evidence),
+            close_on,
+        };
+        (job.subject.clone(), write)
+    };
+    jobs_of(leased, OperationKind::Deal).map(write).collect()
+}
+
+/// The amount that was stated last.
+fn stated_amount(evidence: &[Evidence]) -> Option<(String, Option<String>)> {
+    let stated = |evidence: &Evidence| match &evidence.merged().fact {
+        Fact::Chatbot(event) => event.deal.clone().and_then(|deal| Some((deal.amount?, deal.currency))),
+        _ => None,
+    };
+    evidence.iter().rev().find_map(stated)
+}
