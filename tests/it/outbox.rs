@@ -2,4 +2,8 @@
 //! what becomes of it.
 
 mod bench;
+mod conversations;
 mod jobs;
+mod people;
+mod random;
+mod routes;
