@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod delivery;
 pub mod exit;
 pub mod fault;
 pub mod inbox;

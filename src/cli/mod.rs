@@ -12,6 +12,7 @@ mod explain;
 mod export;
 mod failure;
 mod init;
+mod jobs;
 mod lead;
 mod reading;
 mod rebuild;
@@ -23,6 +24,7 @@ mod simulate;
 mod tail;
 mod target;
 mod token;
+mod told;
 mod window;
 
 use crate::config::Config;
@@ -62,6 +64,7 @@ enum Command {
     Explain(explain::Explain),
     Export(export::Export),
     Init(init::Init),
+    Jobs(jobs::Jobs),
     Lead(lead::Lead),
     Rebuild(rebuild::Rebuild),
     Replay(replay::Replay),
@@ -105,6 +108,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Explain(explain) => explain.run(&load(&config)?, out),
         Command::Export(export) => export.run(&load(&config)?, out),
         Command::Init(init) => init.run(&config, out),
+        Command::Jobs(jobs) => jobs.run(&load(&config)?, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
         Command::Replay(replay) => replay.run(&load(&config)?, out),

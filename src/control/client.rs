@@ -48,7 +48,11 @@ pub fn ask(config: &Config, ask: Ask) -> Result<Option<Outcome>, ControlError> {
     // These take as long as they take.
     let patience = match ask {
         Ask::Rebuild | Ask::Replay { .. } => None,
-        Ask::AddToken { .. } | Ask::RevokeToken { .. } => Some(PATIENCE),
+        Ask::AddToken { .. }
+        | Ask::RevokeToken { .. }
+        | Ask::RetryJobs { .. }
+        | Ask::DiscardJobs { .. }
+        | Ask::PauseTarget { .. } => Some(PATIENCE),
     };
     stream.set_read_timeout(patience).map_err(unusable)?;
     let request = Request { store: config.store.path.clone(), ask };

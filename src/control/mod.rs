@@ -52,6 +52,29 @@ pub enum Ask {
         /// Only say what would change.
         dry_run: bool,
     },
+    /// Make jobs due now.
+    RetryJobs {
+        /// Which.
+        jobs: Vec<i64>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Give jobs up.
+    DiscardJobs {
+        /// Which.
+        jobs: Vec<i64>,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Pause a target with a cause, or let it go on.
+    PauseTarget {
+        /// Which.
+        target: String,
+        /// Why; `None` lets it go on.
+        cause: Option<String>,
+    },
 }
 
 /// What came of it.
@@ -71,6 +94,10 @@ pub enum Outcome {
     },
     /// What reading again changed.
     Replayed(Replayed),
+    /// So many jobs were changed.
+    JobsChanged(usize),
+    /// The target is paused, or goes on.
+    TargetPaused,
 }
 
 /// A line to the daemon.

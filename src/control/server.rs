@@ -188,6 +188,17 @@ impl Desk {
                 let replayed = replay(&**store, &reader.get(), &channels.get(), what, dry_run)?;
                 Some(Outcome::Replayed(replayed))
             }
+            Ask::RetryJobs { jobs, at } => {
+                Some(Outcome::JobsChanged(self.tools.store.retry_jobs(&jobs, at)?))
+            }
+            Ask::DiscardJobs { jobs, reason, at } => {
+                Some(Outcome::JobsChanged(self.tools.store.discard_jobs(&jobs, &reason, at)?))
+            }
+            Ask::PauseTarget { target, cause } => {
+                tracing::info!(target, paused = cause.is_some(), "a target is paused or goes on by hand");
+                self.tools.store.pause_target(&target, cause.as_deref())?;
+                Some(Outcome::TargetPaused)
+            }
         })
     }
 }

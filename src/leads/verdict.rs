@@ -222,7 +222,7 @@ fn evidence(act: Act) -> EvidenceView {
 }
 
 /// The schema of a closed list of names; `None` stands for null.
-pub(super) fn names<'a>(what: &str, of: impl IntoIterator<Item = impl Into<Option<&'a str>>>) -> Object {
+pub(crate) fn names<'a>(what: &str, of: impl IntoIterator<Item = impl Into<Option<&'a str>>>) -> Object {
     let values: Vec<Option<&str>> = of.into_iter().map(Into::into).collect();
     let kinds = match values.contains(&None) {
         true => SchemaType::from_iter([Type::String, Type::Null]),

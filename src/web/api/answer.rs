@@ -64,6 +64,15 @@ pub(super) async fn authorised(request: &HttpRequest, scope: Scope) -> Result<()
     web::block(move || authorise(&api, bearer, scope).map(drop)).await.map_err(|_| stopped())?
 }
 
+/// The body of an authorised request; `None` when it is longer than `most` bytes.
+pub(super) async fn whole(body: web::Payload, most: usize) -> Result<Option<web::Bytes>, Problem> {
+    match body.to_bytes_limited(most).await {
+        Ok(Ok(body)) => Ok(Some(body)),
+        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body was cut off; send it again")),
+        Err(_) => Ok(None),
+    }
+}
+
 pub(super) fn api(request: &HttpRequest) -> Result<web::Data<Api>, Problem> {
     request.app_data::<web::Data<Api>>().cloned().ok_or_else(stopped)
 }
@@ -98,6 +107,10 @@ pub(super) async fn no_such_route() -> Result<HttpResponse, Problem> {
 
 /// Answers a method that a path does not know.
 pub(super) async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let both = request.match_pattern().is_some_and(|pattern| pattern == "/v1/window");
-    Err(Problem::wrong_method(if both { "GET, POST" } else { "GET" }))
+    let allowed = match request.match_pattern().as_deref() {
+        Some("/v1/window") => "GET, POST",
+        Some("/v1/jobs/{id}/retry" | "/v1/jobs/{id}/discard") => "POST",
+        _ => "GET",
+    };
+    Err(Problem::wrong_method(allowed))
 }

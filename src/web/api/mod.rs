@@ -8,6 +8,7 @@ mod accept;
 mod answer;
 mod attribution;
 mod export;
+mod jobs;
 mod leads;
 mod openapi;
 mod parameters;
@@ -18,7 +19,7 @@ mod touches;
 mod window;
 
 pub use openapi::document;
-pub(crate) use parameters::{Rounding, read_day, read_instant};
+pub(crate) use parameters::{Rounding, choice, read_day, read_instant};
 
 use crate::clock::{Clock, ClockWatch};
 use crate::config::Config;
@@ -62,6 +63,9 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(only("/leads/{LEAD}/export").route(web::get().to(export::export)))
         .service(only("/attribution").route(web::get().to(attribution::attribution)))
         .service(only("/touches").route(web::get().to(touches::touches)))
+        .service(only("/jobs").route(web::get().to(jobs::jobs)))
+        .service(only("/jobs/{id}/retry").route(web::post().to(jobs::retry)))
+        .service(only("/jobs/{id}/discard").route(web::post().to(jobs::discard)))
         .service(only("/openapi.json").route(web::get().to(openapi::serve)))
         .default_service(web::to(answer::no_such_route));
     app.service(routes);

@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "wabridge",
-        description = "Leads, windows and touches of a WhatsApp Business account. Instants are RFC 3339, UTC; \
+        description = "Leads, windows, touches and deliveries of a WhatsApp Business account. Instants are RFC 3339, UTC; \
                        lists are paged by cursor; errors are problem documents (RFC 9457)."
     ),
     paths(
@@ -21,6 +21,9 @@ use utoipa::{Modify, OpenApi};
         super::export::export,
         super::touches::touches,
         super::attribution::attribution,
+        super::jobs::jobs,
+        super::jobs::retry,
+        super::jobs::discard,
         serve
     ),
     modifiers(&Tokens)

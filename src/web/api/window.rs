@@ -1,7 +1,7 @@
 //! `/v1/window`: the verdict, for one lead or for many.
 
 use super::Api;
-use super::answer::{ask, authorised};
+use super::answer::{ask, authorised, whole};
 use super::parameters::{business, instant, lead, phone};
 use super::problem::{Document, Problem};
 use super::token::Scope;
@@ -134,16 +134,10 @@ pub(super) enum WindowResult {
 )]
 pub(super) async fn many_leads(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Problem> {
     authorised(&request, Scope::LeadRead).await?;
-    let body = match body.to_bytes_limited(MOST_BYTES).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "the body was cut off; send it again"));
-        }
-        Err(_) => {
-            let detail = format!("the body is longer than {MOST_BYTES} bytes; ask for fewer leads at once");
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
-        }
-    };
+    let body = whole(body, MOST_BYTES).await?.ok_or_else(|| {
+        let detail = format!("the body is longer than {MOST_BYTES} bytes; ask for fewer leads at once");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    })?;
     ask(request, Scope::LeadRead, &[], move |question| {
         let api = question.api;
         let asked = read(&body)?;
