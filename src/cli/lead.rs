@@ -3,6 +3,7 @@
 
 use super::failure::Failure;
 use super::reading::{clock_time, failed, found, now, open, zone};
+use super::told;
 use crate::config::{Config, Region};
 use crate::exit::Exit;
 use crate::leads::find::{Found, Person};
@@ -18,7 +19,7 @@ use std::io::{self, Write};
 /// How much of the timeline is shown.
 const NEWEST: usize = 20;
 
-/// Show one lead: identities, windows, touches, consent, timeline
+/// Show one lead: identities, windows, touches, consent, timeline, and where they are in each CRM
 ///
 /// Exits 65 when LEAD cannot be read, means several leads, or nobody known.
 #[derive(Debug, clap::Args)]
@@ -40,12 +41,20 @@ impl Lead {
             writeln!(out, "{}", serde_json::to_string(&lead)?)?;
             return Ok(Exit::Success);
         }
+        let wrong = |error| failed(&config.store.path, error);
+        let crms = told::everywhere(api.store.as_ref(), person.id, config, now()).map_err(wrong)?;
         let timeline = newest(&api, &person)?;
         let touches = person.lead.attribution.touches.iter();
         let touches: Vec<TouchView> = touches
             .map(|touch| TouchView::new(touch, person.id, person.lead.phone(), &config.region.timezone))
             .collect();
         print(&lead, &touches, &timeline, &config.region, out)?;
+        if !crms.is_empty() {
+            writeln!(out, "\nCRMs")?;
+        }
+        for (target, line) in &crms {
+            writeln!(out, "  {target:<12} {line}")?;
+        }
         writeln!(out, "\nThe timeline shows the newest {NEWEST} at most; `wabridge export` shows all.")?;
         Ok(Exit::Success)
     }

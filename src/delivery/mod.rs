@@ -1,11 +1,13 @@
 //! What people and programs see of delivery.
 //!
 //! In: the outbox, targets, and what CRMs answer. Out: [`job`] (a job as programs read it), [`cause`] (why it is
-//! where it is, in words), [`depth`] (how much waits, since when), [`census`] (who is twice in a CRM), [`shadow`]
+//! where it is, in words), [`depth`] (how much waits, since when), [`online`] (what a CRM itself says),
+//! [`census`] (who is twice in a CRM), [`shadow`]
 //! (what would have been written). Nothing here writes to a CRM.
 
 pub mod cause;
 pub mod census;
 pub mod depth;
 pub mod job;
+pub mod online;
 pub mod shadow;

@@ -4,6 +4,8 @@ mod change;
 mod list;
 mod show;
 
+pub(super) use show::Story;
+
 use super::failure::Failure;
 use crate::config::Config;
 use crate::exit::Exit;

@@ -1,42 +1,107 @@
-//! `wabridge target`: what there is to say about the CRM accounts that records are written to. One file per subcommand.
+//! `wabridge target`: the CRM accounts that records are written to.
 
+mod census;
 mod fields;
+mod list;
+mod pause;
+mod setup;
+mod shadow;
 
-use super::failure::Failure;
-use crate::config::{Config, Target as Account, nearest};
+use super::failure::{Failure, OrExit};
+use crate::config::{Config, Target as Configured};
+use crate::delivery::online::{Wire, refusal};
 use crate::exit::Exit;
+use crate::outbox::transport::HttpAccount;
 use std::io::Write;
 use std::path::Path;
+use wabridge_model::{Failure as CrmFailure, FailureKind};
 
-/// Look after the CRM accounts that records are written to
+/// Look at targets, pause them, prepare their CRMs
+///
+/// Examples:
+///   wabridge target list
+///   wabridge target setup hubspot --apply
+///   wabridge target census hubspot
+///   wabridge target pause hubspot --reason "migration until Monday"
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Target {
     #[command(subcommand)]
-    command: Command,
+    action: Action,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum Action {
     Fields(fields::Fields),
+    List(list::List),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
+    Setup(setup::Setup),
+    Census(census::CensusOf),
+    ShadowReport(shadow::ShadowReport),
 }
 
 impl Target {
-    pub(super) fn run(&self, config: &Path, out: &mut impl Write) -> Result<Exit, Failure> {
-        match &self.command {
-            Command::Fields(fields) => fields.run(config, out),
+    pub(super) fn run(&self, path: &Path, out: &mut impl Write) -> Result<Exit, Failure> {
+        // The list of paths needs no configuration; everything else does.
+        if let Action::Fields(fields) = &self.action {
+            return fields.run(path, out);
+        }
+        let config = &Config::load(path).or_exit(Exit::Config)?;
+        match &self.action {
+            Action::Fields(_) => Ok(Exit::Success),
+            Action::List(list) => list.run(config, out),
+            Action::Pause(pause) => pause.run(config, out),
+            Action::Resume(resume) => resume.run(config, out),
+            Action::Setup(setup) => setup.run(config, out),
+            Action::Census(census) => census.run(config, out),
+            Action::ShadowReport(report) => report.run(config, out),
         }
     }
 }
 
 /// The target of this name.
-fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Account, Failure> {
-    config.target(name).ok_or_else(|| {
-        let names = || config.targets.iter().map(|target| target.name.as_str());
-        let way_out = match nearest(name, names()) {
+fn named<'a>(config: &'a Config, name: &str) -> Result<&'a Configured, Failure> {
+    let names = || config.targets.iter().map(|target| target.name.as_str());
+    let found = config.targets.iter().find(|target| target.name == name);
+    found.ok_or_else(|| {
+        let way_out = match crate::config::nearest(name, names()) {
             Some(near) => format!("did you mean '{near}'?"),
             None if config.targets.is_empty() => "the configuration has no [[target]]".to_owned(),
             None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
         };
-        Failure::new(Exit::Usage, format!("no target '{name}'; {way_out}"))
+        Failure::new(Exit::Data, format!("there is no target '{name}'; {way_out}"))
     })
+}
+
+/// The way to a target's CRM, with its token.
+pub(super) fn account(target: &Configured) -> Result<HttpAccount, Failure> {
+    let account = HttpAccount::new(target)
+        .map_err(|fault| anyhow::anyhow!("target '{}': its token {fault}", target.name));
+    account.or_exit(Exit::Config)
+}
+
+/// A target's CRM, over a transport.
+pub(super) fn wire<'a>(config: &Config, target: &'a Configured, account: &'a HttpAccount) -> Wire<'a> {
+    Wire { target, transport: account, country: config.region.default_country }
+}
+
+/// Waits for what a CRM answers.
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
+}
+
+/// Why a CRM could not be asked.
+pub(super) fn unanswered(failure: &CrmFailure, target: &Configured) -> Failure {
+    Failure::new(exit_of(failure), refusal(failure, target))
+}
+
+/// What a CRM's refusal asks of the operator.
+pub(super) fn exit_of(failure: &CrmFailure) -> Exit {
+    match failure.kind {
+        FailureKind::Auth => Exit::Config,
+        FailureKind::Throttle => Exit::Temporary,
+        _ => Exit::Unavailable,
+    }
 }

@@ -1,8 +1,10 @@
 //! `wabridge explain`: the story of one thing, in sentences: when it came, by whom it was reported, how that was
 //! proven, what became of it, whose it is, and what it did to the window and the attribution.
 //!
-//! In: anything an operator has in hand: a message or click id, an event, trace or lead id, a phone. Out: its
-//! story, or exit 65.
+//! In: anything an operator has in hand: a message or click id, an event, trace or lead id, a phone, a CRM's record id or
+//! the address of its page. Out: its story, or exit 65.
+
+mod delivered;
 
 use super::failure::Failure;
 use super::reading::{clock_time, failed, found, open, zone};
@@ -28,13 +30,14 @@ use wabridge_model::window::judge;
 /// The most events that one id is told of: a message and its statuses are a handful.
 const MOST: usize = 50;
 
-/// Tell the story of a message id, click id, event id, trace id, lead id or phone
+/// Tell the story of a message id, click id, event id, trace id, lead id, phone, or CRM record id or address
 ///
 /// Exits 65 when nothing is known by it. A message or click id is looked for in every stored event, which takes a while
 /// in a large store.
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
-    /// A wamid or another provider's message id, a ctwa_clid, an event, trace or lead id, or a LEAD
+    /// A wamid or another provider's message id, a ctwa_clid, an event, trace or lead id, the id of a record in a CRM or
+    /// the address of its page, or a LEAD
     what: String,
 }
 
@@ -44,6 +47,14 @@ impl Explain {
         let text = self.what.trim();
         let wrong = |error| failed(&config.store.path, error);
         let mut story = Story { api: &api, region: &config.region, out };
+        let records = delivered::leads(&api, text).map_err(wrong)?;
+        for (lead, target) in &records {
+            story.record(*lead, target)?;
+        }
+        if !records.is_empty() {
+            story.close(api.clock.now())?;
+            return Ok(Exit::Success);
+        }
         let events = events(&api, text).map_err(wrong)?;
         if !events.is_empty() {
             story.events(&events)?;
@@ -181,7 +192,11 @@ impl<W: Write> Story<'_, W> {
             None => self.say(&format!("It belongs to a person without an id yet{name}{known}."))?,
         }
         self.window(row, &lead)?;
-        self.touch(row, &lead)
+        self.touch(row, &lead)?;
+        match id {
+            Some(id) => self.followed(id, &row.evidence.key().trace_id().to_string()),
+            None => Ok(()),
+        }
     }
 
     fn window(&mut self, row: &EventRow, lead: &Lead) -> Result<(), Failure> {
@@ -304,6 +319,7 @@ impl<W: Write> Story<'_, W> {
             let at = self.time(touch.occurred_at);
             self.say(&format!("At {at}: {}", arrival(touch, index, touches.len())))?;
         }
+        self.in_crms(id)?;
         self.say("`wabridge lead` shows all of it; `wabridge explain EVENT-ID` tells of one event.")?;
         Ok(self.close(lead.last_seen_at.unwrap_or_default())?)
     }

@@ -1,7 +1,9 @@
 //! `wabridge check`: whether the daemon would start and be reached, one line each, with the way out.
 //!
-//! Nothing is contacted and nothing is kept: the only write is a probe file in the store's folder, removed at once. A
-//! store that is there is read for what providers send.
+//! Nothing is kept: the only write is a probe file in the store's folder, removed at once. A store that is there is read
+//! for what providers send. Nothing is contacted but, with `--online`, the CRMs, which are only read.
+
+mod targets;
 
 use super::advice::{Advice, advice};
 use super::failure::Failure;
@@ -19,9 +21,14 @@ const OLDEST_SQLITE: (i32, &str) = (3_051_003, "3.51.3");
 /// Check the configuration, the secrets, file modes, the store and the public URL
 ///
 /// Prints one line each, with what to do. Exits 0 when all is well or only warnings are left, 78 when the
-/// configuration is at fault, 77 when the store's folder may not be written.
+/// configuration is at fault, 77 when the store's folder may not be written. With --online it asks each CRM: whether it
+/// is there and takes the token (else 69 or 78), and has every field, pipeline and stage that is mapped (else 78).
 #[derive(Debug, clap::Args)]
-pub(super) struct Check {}
+pub(super) struct Check {
+    /// Ask the CRMs too; they are only read
+    #[arg(long)]
+    online: bool,
+}
 
 /// One line of the answer.
 struct Finding {
@@ -39,7 +46,7 @@ enum Verdict {
 
 impl Check {
     pub(super) fn run(&self, path: &Path, out: &mut impl Write) -> Result<Exit, Failure> {
-        let findings = examine(path);
+        let findings = examine(path, self.online);
         for Finding { verdict, subject, text } in &findings {
             let word = match verdict {
                 Verdict::Well => "ok",
@@ -65,7 +72,7 @@ fn exit(findings: &[Finding]) -> Exit {
     failures.into_iter().next().unwrap_or(Exit::Success)
 }
 
-fn examine(path: &Path) -> Vec<Finding> {
+fn examine(path: &Path, online: bool) -> Vec<Finding> {
     match Config::load(path) {
         Err(errors) => {
             let mut findings: Vec<_> =
@@ -83,6 +90,10 @@ fn examine(path: &Path) -> Vec<Finding> {
             findings.push(folder(&config.store));
             findings.push(public_url(&config.server));
             findings.extend(listeners(&config.server));
+            findings.extend(targets::offline(&config));
+            if online {
+                findings.extend(targets::online(&config));
+            }
             findings
         }
     }

@@ -1,0 +1,73 @@
+//! What `check` says of targets: by the configuration alone, and, where it is asked to, by their CRMs.
+
+use super::{Finding, Verdict, failed, warning, well};
+use crate::cli::target::{account, exit_of, wait, wire};
+use crate::cli::told::{by_config, crm_name};
+use crate::config::{Config, Target};
+use crate::delivery::online::{Wire, refusal, shortcomings};
+use crate::exit::Exit;
+use wabridge_crms::schema::{Fault, Holds, Problem};
+
+/// One line for each target.
+pub(super) fn offline(config: &Config) -> Vec<Finding> {
+    config.targets.iter().map(configured).collect()
+}
+
+fn configured(target: &Target) -> Finding {
+    let (name, crm) = (&target.name, crm_name(target));
+    if let Err(fault) = target.token.resolve() {
+        return failed("target", format!("'{name}' ({crm}): its token {fault}"), Exit::Config);
+    }
+    let mode = by_config(target).unwrap_or("live");
+    let (person, key, fields) = (target.person, &target.key_field, target.fields.len());
+    let deals = match &target.deal {
+        Some(deal) => format!(", deals in {} / {}", deal.pipeline, deal.stage),
+        None => String::new(),
+    };
+    let text =
+        format!("'{name}' ({crm}, {mode}): people as {person}, key {key}, {fields} fields mapped{deals}");
+    well("target", text)
+}
+
+/// What the CRM of each target says. Reads only.
+pub(super) fn online(config: &Config) -> Vec<Finding> {
+    config.targets.iter().flat_map(|target| asked(config, target)).collect()
+}
+
+fn asked(config: &Config, target: &Target) -> Vec<Finding> {
+    let account = match account(target) {
+        Ok(account) => account,
+        // The line before has said why.
+        Err(_) => return Vec::new(),
+    };
+    let wire: Wire<'_> = wire(config, target, &account);
+    let schema = match wait(wire.schema()) {
+        Ok(Ok(schema)) => schema,
+        Ok(Err(failure)) => {
+            let text = format!("'{}': {}", target.name, refusal(&failure, target));
+            return vec![failed("target", text, exit_of(&failure))];
+        }
+        Err(error) => return vec![failed("target", format!("'{}': {error}", target.name), Exit::Internal)],
+    };
+    let faults = shortcomings(target, &schema);
+    let crm = crm_name(target);
+    let end = if faults.is_empty() { "; it has every field that is mapped" } else { "" };
+    let text = format!("'{}': {crm} answers, takes the token and shows its fields{end}", target.name);
+    let mut findings = vec![well("target", text)];
+    findings.extend(faults.iter().map(|fault| finding(target, fault)));
+    findings
+}
+
+/// What holds something, or names what is not there, fails; a field that is merely left out is pointed out.
+fn finding(target: &Target, fault: &Fault) -> Finding {
+    let waits = match fault.holds {
+        Holds::Person => " (until then its people wait)",
+        Holds::Deals => " (until then its deals wait)",
+        Holds::Nothing => " (until then the field is left out)",
+    };
+    let text = format!("'{}': {fault}{waits}", target.name);
+    match (fault.holds, fault.problem) {
+        (Holds::Nothing, problem) if problem != Problem::Missing => warning("target", text),
+        _ => Finding { verdict: Verdict::Failed(Exit::Config), subject: "target", text },
+    }
+}
