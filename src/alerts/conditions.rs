@@ -2,8 +2,10 @@
 //!
 //! Each finding says what, since when, what is lost, and the next command. Its texts hold no phone and no name.
 
+use super::delivery::{self, AtTarget};
 use super::rhythm::Quiet;
 use crate::config::Alerts;
+use crate::store::outbox::Depth;
 use crate::store::{Backlog, Held, Unlisted};
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,11 +28,21 @@ pub enum Alert {
     DiskReserve,
     /// Projection is far behind the acknowledgements.
     ProjectionLag,
+    /// A CRM refused something for good.
+    DeadLetters,
+    /// Something urgent is not delivered.
+    UrgentUndelivered,
+    /// A CRM does not accept the token.
+    TargetPaused,
+    /// A CRM lacks something that the configuration needs.
+    SchemaFault,
+    /// A CRM does not answer.
+    BreakerOpen,
 }
 
 impl Alert {
     /// Every alert.
-    pub const ALL: [Alert; 8] = [
+    pub const ALL: [Alert; 13] = [
         Alert::SignatureFailures,
         Alert::Quarantined,
         Alert::Parked,
@@ -39,6 +51,11 @@ impl Alert {
         Alert::RefusedWhileOpen,
         Alert::DiskReserve,
         Alert::ProjectionLag,
+        Alert::DeadLetters,
+        Alert::UrgentUndelivered,
+        Alert::TargetPaused,
+        Alert::SchemaFault,
+        Alert::BreakerOpen,
     ];
 
     /// The name in messages, metrics and logs.
@@ -53,6 +70,11 @@ impl Alert {
             Alert::RefusedWhileOpen => "refused_while_open",
             Alert::DiskReserve => "disk_reserve",
             Alert::ProjectionLag => "projection_lag",
+            Alert::DeadLetters => "dead_letters",
+            Alert::UrgentUndelivered => "urgent_undelivered",
+            Alert::TargetPaused => "target_paused",
+            Alert::SchemaFault => "schema_fault",
+            Alert::BreakerOpen => "breaker_open",
         }
     }
 }
@@ -85,6 +107,10 @@ pub(super) struct Observed {
     /// What is free of the store's disk, in bytes, where it can be said.
     pub(super) free: Option<u64>,
     pub(super) backlog: Backlog,
+    /// How deep the outbox is.
+    pub(super) depth: Depth,
+    /// Each target that is configured.
+    pub(super) targets: Vec<AtTarget>,
 }
 
 /// Everything that is wrong.
@@ -97,6 +123,7 @@ pub(super) fn judge(seen: &Observed, limits: &Alerts) -> Vec<Finding> {
     findings.extend(refused_while_open(seen));
     findings.extend(disk_reserve(seen, limits));
     findings.extend(projection_lag(seen, limits));
+    findings.extend(delivery::judge(seen));
     findings
 }
 
@@ -215,7 +242,7 @@ fn projection_lag(seen: &Observed, limits: &Alerts) -> Option<Finding> {
 }
 
 /// A time span as people say it, cut to its largest unit.
-fn span(time: SignedDuration) -> String {
+pub(super) fn span(time: SignedDuration) -> String {
     match time.as_mins() {
         0 => format!("{} s", time.as_secs()),
         minutes @ 1..120 => format!("{minutes} min"),

@@ -9,11 +9,14 @@ pub fn kind(cause: &str) -> &str {
     cause.split([':', ' ', '(']).next().unwrap_or(cause)
 }
 
-/// The CRM's field that a cause names.
+/// The CRM's field that a cause names: `drift: contact ad_id missing`, or `... (field ad_id)`.
 #[must_use]
 pub fn field(cause: &str) -> Option<&str> {
-    let (_, rest) = cause.split_once("(field ")?;
-    rest.split_once(')').map(|(field, _)| field)
+    if let Some((_, rest)) = cause.split_once("(field ") {
+        return rest.split_once(')').map(|(field, _)| field);
+    }
+    let words: Vec<&str> = cause.strip_prefix("drift: ")?.split(' ').collect();
+    if let [_, field, _] = words[..] { Some(field) } else { None }
 }
 
 /// A cause, as a sentence without its full stop.
@@ -82,6 +85,16 @@ mod tests {
         assert!(advice(cause, "hubspot").starts_with("correct the field phone in [target.fields]"));
         assert_eq!((kind("person_dead"), field("person_dead")), ("person_dead", None));
         assert!(advice("auth: INVALID_AUTHENTICATION [401]", "hs").contains("wabridge target resume hs"));
+    }
+
+    #[test]
+    fn what_the_schema_holds_up_is_told_by_its_name() {
+        let cause = "drift: contact wa_e164 missing";
+        assert_eq!(field(cause), Some("wa_e164"));
+        let said = sentence(cause, "hubspot");
+        assert_eq!(said, "hubspot no longer has the field wa_e164 as it was (contact wa_e164 missing)");
+        assert_eq!(field("drift: PROPERTY_DOESNT_EXIST"), None);
+        assert!(advice(cause, "hubspot").contains("wabridge target setup hubspot"));
     }
 
     #[test]

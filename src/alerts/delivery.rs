@@ -1,0 +1,115 @@
+//! What is wrong on the way to CRMs, from what was observed: pure, one function per condition.
+
+use super::conditions::{Alert, Finding, Observed, span};
+use crate::delivery::depth::by_target;
+use crate::store::outbox::Depth;
+use jiff::{SignedDuration, Timestamp};
+use wabridge_crms::schema::{Fault, Holds};
+
+/// Something urgent may wait this long.
+const URGENT: SignedDuration = SignedDuration::from_mins(5);
+/// A CRM may be gone this long.
+const GONE: SignedDuration = SignedDuration::from_mins(15);
+
+/// A target, as it is seen now.
+#[derive(Debug, Default)]
+pub(super) struct AtTarget {
+    pub(super) name: String,
+    /// Whether the configuration has it written to.
+    pub(super) is_live: bool,
+    /// Why nothing is written to it, by hand or since its token was refused.
+    pub(super) paused: Option<String>,
+    /// In what its schema falls short, as last read.
+    pub(super) faults: Vec<Fault>,
+    /// Since when it does not answer.
+    pub(super) gone_since: Option<Timestamp>,
+}
+
+impl AtTarget {
+    fn is_written(&self) -> bool {
+        self.is_live && self.paused.is_none()
+    }
+}
+
+/// Everything that is wrong.
+pub(super) fn judge(seen: &Observed) -> Vec<Finding> {
+    let mut findings = dead_letters(&seen.depth, seen.now);
+    findings.extend(seen.targets.iter().filter_map(|target| urgent_undelivered(target, seen)));
+    findings.extend(seen.targets.iter().filter_map(|target| target_paused(target, seen.now)));
+    for target in &seen.targets {
+        findings.extend(target.faults.iter().map(|fault| schema_fault(target, fault, seen.now)));
+    }
+    findings.extend(seen.targets.iter().filter_map(|target| breaker_open(target, seen.now)));
+    findings
+}
+
+/// By cause: another cause is news.
+fn dead_letters(depth: &Depth, now: Timestamp) -> Vec<Finding> {
+    let dead = depth.dead.iter().filter(|(_, count)| **count > 0);
+    dead.map(|((target, cause), count)| Finding {
+        alert: Alert::DeadLetters,
+        subject: format!("{target} {cause}"),
+        since: now,
+        text: format!("{count} jobs to '{target}' are dead: {cause}"),
+        lost: "nothing yet: what they say is kept, and missing from the CRM until they are retried",
+        next: format!("wabridge jobs list --state dead --target {target}"),
+    })
+    .collect()
+}
+
+fn urgent_undelivered(target: &AtTarget, seen: &Observed) -> Option<Finding> {
+    let name = &target.name;
+    let oldest = by_target(&seen.depth).get(name)?.oldest_urgent.filter(|_| target.is_written())?;
+    let waits = seen.now.duration_since(oldest);
+    (waits > URGENT).then(|| Finding {
+        alert: Alert::UrgentUndelivered,
+        subject: name.clone(),
+        since: oldest,
+        text: format!("something urgent has waited {} to be written to '{name}'", span(waits)),
+        lost: "nothing: it is written once the CRM takes it; until then reps do not see it there",
+        next: format!("wabridge target list; wabridge jobs list --target {name}"),
+    })
+}
+
+fn target_paused(target: &AtTarget, now: Timestamp) -> Option<Finding> {
+    let name = &target.name;
+    // What an operator paused, they know of.
+    target.paused.as_deref().filter(|cause| cause.starts_with("auth")).map(|_| Finding {
+        alert: Alert::TargetPaused,
+        subject: name.clone(),
+        since: now,
+        text: format!("the CRM of '{name}' does not accept the token; nothing is written to it"),
+        lost: "nothing: everything waits, and is written once the token is right",
+        next: format!("correct the token, then: wabridge check --online && wabridge target resume {name}"),
+    })
+}
+
+fn schema_fault(target: &AtTarget, fault: &Fault, now: Timestamp) -> Finding {
+    let name = &target.name;
+    Finding {
+        alert: Alert::SchemaFault,
+        subject: format!("{name} {} {}", fault.object, fault.name),
+        since: now,
+        text: format!("'{name}': {}", fault.text),
+        lost: match fault.holds {
+            Holds::Nothing => "nothing: the field alone is left out, and written once it is mended",
+            Holds::Person => "nothing: people wait, and are written once it is mended",
+            Holds::Deals => "nothing: deals wait, and are written once it is mended",
+        },
+        next: format!("{}; then: wabridge check --online", fault.advice),
+    }
+}
+
+fn breaker_open(target: &AtTarget, now: Timestamp) -> Option<Finding> {
+    let name = &target.name;
+    let since = target.gone_since?;
+    let gone = now.duration_since(since);
+    (gone > GONE).then(|| Finding {
+        alert: Alert::BreakerOpen,
+        subject: name.clone(),
+        since,
+        text: format!("the CRM of '{name}' has not answered for {}", span(gone)),
+        lost: "nothing: everything waits, and is written once it answers",
+        next: "the CRM's status page; then: wabridge check --online".to_owned(),
+    })
+}
