@@ -5,6 +5,7 @@
 //! a receiver that fails delays nothing but itself. Tests call [`Watcher::step`].
 
 mod conditions;
+mod delivery;
 mod rhythm;
 mod teller;
 mod worker;
@@ -13,10 +14,14 @@ pub use conditions::Alert;
 pub use worker::Watching;
 
 use crate::clock::Clock;
-use crate::config::{Alerts, Channel, Live};
+use crate::config::target::Mode;
+use crate::config::{Alerts, Channel, Config, Live, Target};
+use crate::outbox::watch::Health;
 use crate::store::{Store, StoreError, Unlisted};
 use crate::telemetry::metrics::Metrics;
 use conditions::{Finding, Observed, judge};
+use delivery::AtTarget;
+use jiff::Timestamp;
 use rhythm::Rhythm;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -49,8 +54,25 @@ pub struct Sources {
     pub clock: Arc<dyn Clock>,
     /// The folder of the store, whose disk is watched.
     pub folder: PathBuf,
-    /// The channels, and who is told, as configured now.
-    pub config: Arc<Live<(Vec<Channel>, Alerts)>>,
+    /// What is watched, and who is told, as configured now.
+    pub config: Arc<Live<Watched>>,
+}
+
+/// What is watched, and who is told.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The channels.
+    pub channels: Vec<Channel>,
+    /// The targets.
+    pub targets: Vec<Target>,
+    /// Who is told, and from when on.
+    pub alerts: Alerts,
+}
+
+impl From<&Config> for Watched {
+    fn from(Config { channels, targets, alerts, .. }: &Config) -> Watched {
+        Watched { channels: channels.clone(), targets: targets.clone(), alerts: alerts.clone() }
+    }
 }
 
 /// By how much a count rose lately.
@@ -84,6 +106,8 @@ pub struct Watcher {
     unproven: BTreeMap<&'static str, Rise>,
     /// Refusals in open windows. Those before the start are history.
     refused: Option<Rise>,
+    /// Targets that do not answer, and since when.
+    gone: BTreeMap<String, Timestamp>,
     firing: BTreeMap<Key, Firing>,
     untold: BTreeMap<Key, Notice>,
     teller: Teller,
@@ -107,6 +131,7 @@ impl Watcher {
             rhythm: Rhythm::default(),
             unproven: BTreeMap::new(),
             refused: None,
+            gone: BTreeMap::new(),
             firing: BTreeMap::new(),
             untold: BTreeMap::new(),
             teller: Teller::default(),
@@ -117,8 +142,8 @@ impl Watcher {
     /// Looks once, and tells what is new.
     pub async fn step(&mut self) {
         let config = self.sources.config.get();
-        let (channels, limits) = &*config;
-        match self.observe(channels) {
+        let limits = &config.alerts;
+        match self.observe(&config) {
             Ok(seen) => self.compare(&seen, limits),
             // What was wrong before is taken to be so still.
             Err(error) => {
@@ -129,8 +154,10 @@ impl Watcher {
         self.beat(limits).await;
     }
 
-    fn observe(&mut self, channels: &[Channel]) -> Result<Observed, StoreError> {
-        let now = self.sources.clock.now();
+    fn observe(&mut self, config: &Watched) -> Result<Observed, StoreError> {
+        let (now, channels) = (self.sources.clock.now(), &config.channels);
+        let targets = config.targets.iter().map(|target| self.at_target(target, now));
+        let targets = targets.collect::<Result<_, StoreError>>()?;
         let (unproven, refused_while_open) = (self.unproven_lately(), self.refused_lately()?);
         let Sources { store, folder, .. } = &self.sources;
         self.rhythm.listen(&**store, now)?;
@@ -149,6 +176,27 @@ impl Watcher {
             refused_while_open,
             free: rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             backlog: store.backlog()?,
+            depth: store.depth()?,
+            targets,
+        })
+    }
+
+    fn at_target(&mut self, target: &Target, now: Timestamp) -> Result<AtTarget, StoreError> {
+        let Sources { store, metrics, .. } = &self.sources;
+        let row = store.target(&target.name)?;
+        let schema = row.schema.and_then(|(schema, _)| serde_json::from_value(schema).ok());
+        let faults = schema.map(|schema| Health::of(target, &schema).faults).unwrap_or_default();
+        if metrics.may_be_called(&target.name) {
+            self.gone.remove(&target.name);
+        } else {
+            self.gone.entry(target.name.clone()).or_insert(now);
+        }
+        Ok(AtTarget {
+            name: target.name.clone(),
+            is_live: target.mode == Mode::Live,
+            paused: row.paused,
+            faults,
+            gone_since: self.gone.get(&target.name).copied(),
         })
     }
 

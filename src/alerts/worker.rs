@@ -25,7 +25,7 @@ impl Watching {
                 let config = Arc::clone(&sources.config);
                 let mut watcher = Watcher::new(sources);
                 loop {
-                    tokio::time::sleep(config.get().1.every).await;
+                    tokio::time::sleep(config.get().alerts.every).await;
                     watcher.step().await;
                 }
             };

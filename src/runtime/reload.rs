@@ -3,8 +3,9 @@
 //! In: the file, when SIGHUP says so. Out: new channels, secrets and alerts for the next request on; what only
 //! a start can change is named and stays as it was. Requests in hand end with what they began with.
 
+use crate::alerts::Watched;
 use crate::config::SecretError;
-use crate::config::{Alerts, Channel, Channels, Config, ConfigErrors, Consent, Live, SecretErrors, Server};
+use crate::config::{Channels, Config, ConfigErrors, Consent, Live, SecretErrors, Server};
 use crate::inbox::normalise::Reader;
 use crate::outbox::worker::{Couriers, PutError};
 use std::path::Path;
@@ -35,7 +36,7 @@ pub struct Reloader {
     /// What stored requests are read with.
     pub(super) projection: Arc<Live<Reader>>,
     /// What is watched, and who is told when something is wrong.
-    pub(super) watching: Arc<Live<(Vec<Channel>, Alerts)>>,
+    pub(super) watching: Arc<Live<Watched>>,
     /// Who carries what is due to targets.
     couriers: Arc<Couriers>,
 }
@@ -44,7 +45,7 @@ impl Reloader {
     pub(super) fn new(config: Config, couriers: Arc<Couriers>) -> Result<Reloader, SecretErrors> {
         let hooks = Arc::new(Channels::with_secrets(&config)?.into());
         let projection = Arc::new(Reader::new(&config).into());
-        let watching = Arc::new((config.channels.clone(), config.alerts.clone()).into());
+        let watching = Arc::new(Watched::from(&config).into());
         Ok(Reloader { running: Mutex::new(config), hooks, projection, watching, couriers })
     }
 
@@ -73,7 +74,7 @@ impl Reloader {
         // Projection first: it must know a channel before anything of it is stored.
         self.projection.set(Reader::new(&next));
         self.hooks.set(hooks);
-        self.watching.set((next.channels.clone(), next.alerts.clone()));
+        self.watching.set(Watched::from(&next));
         let put = self.couriers.put(&next, setups);
         *running = next;
         put?;

@@ -275,6 +275,13 @@ impl Metrics {
         self.delivery.breakers.get_or_create_owned(&OfTarget { target: target.to_owned() }).set(state);
     }
 
+    /// Whether a target may be called, as it was shown last.
+    #[must_use]
+    pub fn may_be_called(&self, target: &str) -> bool {
+        let target = OfTarget { target: target.to_owned() };
+        self.delivery.breakers.get(&target).is_none_or(|state| state.get() == 0)
+    }
+
     /// Counts something of a schema that turned out not to be as it must be.
     pub fn drifted(&self, crm: &'static str, kind: &'static str) {
         self.delivery.drift.get_or_create(&Drifted { crm, kind }).inc();

@@ -10,9 +10,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use wabridge::alerts::{Alert, Sources, Watcher};
+use wabridge::alerts::{Alert, Sources, Watched, Watcher};
 use wabridge::clock::SetClock;
-use wabridge::config::{Alerts, Channel, Live};
+use wabridge::config::{Alerts, Live};
 use wabridge::inbox::normalise::Reader;
 use wabridge::inbox::projector::Projector;
 use wabridge::store::sqlite::SqliteStore;
@@ -82,7 +82,7 @@ struct Watch {
     store: Arc<SqliteStore>,
     metrics: Arc<Metrics>,
     clock: Arc<SetClock>,
-    config: Arc<Live<(Vec<Channel>, Alerts)>>,
+    config: Arc<Live<Watched>>,
     projector: Projector,
     _folder: tempfile::TempDir,
 }
@@ -98,7 +98,7 @@ impl Watch {
             Alerts { url: Some(receiver.url("alerts").into()), disk_reserve: 0, ..Alerts::default() };
         let ours = desk::config(&path);
         let reader = Arc::new(Live::from(Reader::new(&ours)));
-        let config = Arc::new(Live::from((ours.channels, limits)));
+        let config = Arc::new(Live::from(Watched { alerts: limits, ..Watched::from(&ours) }));
         let watcher = Watcher::new(Sources {
             store: store.clone(),
             metrics: Arc::clone(&metrics),
@@ -111,9 +111,9 @@ impl Watch {
     }
 
     fn change(&self, change: impl FnOnce(&mut Alerts)) {
-        let (channels, mut alerts) = (*self.config.get()).clone();
-        change(&mut alerts);
-        self.config.set((channels, alerts));
+        let mut watched = (*self.config.get()).clone();
+        change(&mut watched.alerts);
+        self.config.set(watched);
     }
 
     /// What is told at one step.
@@ -223,9 +223,9 @@ async fn a_retired_channel_may_fall_silent() {
     }
     watch.clock.pass(Duration::from_secs(3600));
     watch.told(Alert::QuietChannel, "firing").await;
-    let (mut channels, alerts) = (*watch.config.get()).clone();
-    channels[0].retired = true;
-    watch.config.set((channels, alerts));
+    let mut watched = (*watch.config.get()).clone();
+    watched.channels[0].retired = true;
+    watch.config.set(watched);
     watch.told(Alert::QuietChannel, "resolved").await;
 }
 
@@ -268,10 +268,11 @@ async fn a_number_that_is_not_configured_is_told_until_it_is_listed() {
     let told = watch.told(Alert::UnknownNumber, "firing").await;
     assert!(told["text"].as_str().unwrap().contains("ends in …0001"), "{told}");
     assert!(!told.to_string().contains("100000000000001"), "an id may be a phone number: {told}");
-    let (mut channels, alerts) = (*watch.config.get()).clone();
-    let ours = channels[0].business_numbers["1"].clone();
-    channels[0].business_numbers.insert("100000000000001".to_owned(), ours);
-    watch.config.set((channels, alerts));
+    let mut watched = (*watch.config.get()).clone();
+    let numbers = &mut watched.channels[0].business_numbers;
+    let ours = numbers["1"].clone();
+    numbers.insert("100000000000001".to_owned(), ours);
+    watch.config.set(watched);
     watch.told(Alert::UnknownNumber, "resolved").await;
 }
 

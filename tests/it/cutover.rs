@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use story::{CUT, END, Fact, PEOPLE, REFUSED, STOPS, Said, What, at, hides_phone, phone, user_id};
-use wabridge::alerts::{Sources, Watcher};
+use wabridge::alerts::{Sources, Watched, Watcher};
 use wabridge::clock::{Clock, SetClock};
 use wabridge::config::{Config, Live};
 use wabridge::runtime::Daemon;
@@ -385,7 +385,7 @@ fn quiet_channels(run: &Run, config: Config) -> u64 {
         metrics: Arc::clone(&metrics),
         clock: Arc::clone(&run.clock) as _,
         folder,
-        config: Arc::new(Live::from((config.channels, config.alerts))),
+        config: Arc::new(Live::from(Watched::from(&config))),
     });
     actix_web::rt::System::new().block_on(watcher.step());
     let backlog = run.daemon.store.backlog().unwrap();

@@ -17,6 +17,7 @@ mod config;
 mod control;
 mod crash;
 mod cutover;
+mod delivery;
 mod demo;
 mod durable;
 mod export;

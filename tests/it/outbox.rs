@@ -1,7 +1,7 @@
 //! The outbox in a real SQLite file, with a clock that the tests set: what projection asks for, what is leased, and
 //! what becomes of it.
 
-mod bench;
+pub(crate) mod bench;
 mod conversations;
 mod jobs;
 mod people;

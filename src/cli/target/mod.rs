@@ -8,6 +8,7 @@ mod setup;
 mod shadow;
 
 use super::failure::{Failure, OrExit};
+use super::load;
 use crate::config::{Config, Target as Configured};
 use crate::delivery::online::{Wire, refusal};
 use crate::exit::Exit;
@@ -43,19 +44,15 @@ enum Action {
 
 impl Target {
     pub(super) fn run(&self, path: &Path, out: &mut impl Write) -> Result<Exit, Failure> {
-        // The list of paths needs no configuration; everything else does.
-        if let Action::Fields(fields) = &self.action {
-            return fields.run(path, out);
-        }
-        let config = &Config::load(path).or_exit(Exit::Config)?;
+        let config = || load(path);
         match &self.action {
-            Action::Fields(_) => Ok(Exit::Success),
-            Action::List(list) => list.run(config, out),
-            Action::Pause(pause) => pause.run(config, out),
-            Action::Resume(resume) => resume.run(config, out),
-            Action::Setup(setup) => setup.run(config, out),
-            Action::Census(census) => census.run(config, out),
-            Action::ShadowReport(report) => report.run(config, out),
+            Action::Fields(fields) => fields.run(path, out),
+            Action::List(list) => list.run(&config()?, out),
+            Action::Pause(pause) => pause.run(&config()?, out),
+            Action::Resume(resume) => resume.run(&config()?, out),
+            Action::Setup(setup) => setup.run(&config()?, out),
+            Action::Census(census) => census.run(&config()?, out),
+            Action::ShadowReport(report) => report.run(&config()?, out),
         }
     }
 }

@@ -14,6 +14,8 @@ fn conversation(place: &str, from: &str, last: &str) -> Conversation {
         place: place.to_owned(),
         started_at: at(from),
         last_at: at(last),
+        from: at(from),
+        until: at(last),
     }
 }
 

@@ -1,0 +1,325 @@
+//! A store, a courier for each target and simulated CRMs, in virtual time: nothing waits, nothing sleeps.
+
+use crate::outbox::bench::{message, report};
+use crate::projection::{open, project};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use wabridge::clock::{Clock, SetClock};
+use wabridge::config::{Config, Live, Target};
+use wabridge::outbox::Setup;
+use wabridge::outbox::courier::Courier;
+use wabridge::outbox::dice::Dice;
+use wabridge::outbox::transport::Account;
+use wabridge::routing::Routes;
+use wabridge::store::outbox::{Job, JobFilter, JobState, Outbox};
+use wabridge::store::sqlite::SqliteStore;
+use wabridge::store::{Books, Ledger, Store};
+use wabridge_crms::{Answer, Call, Desk, Later, NoAnswer, Schema, Transport, schema};
+use wabridge_model::event::{Fact, Message, Person};
+use wabridge_model::evidence::Report;
+use wabridge_model::{Country, Phone};
+use wabridge_simulators::{Reply, Request, Simulator, hubspot};
+
+/// When every test begins.
+pub(crate) const NOON: i64 = 1_795_348_800;
+
+/// The configuration of most tests.
+pub(crate) const HUBSPOT: &str = r#"
+[[target]]
+name = "hubspot"
+crm = "hubspot"
+auth = { token = "env:NOWHERE" }
+[target.fields]
+ctwa_clid = "attribution.last.ctwa_clid"
+ad_id = "attribution.last.ad_id"
+last_inbound_at = "window.last_inbound_at"
+"#;
+
+const CHANNEL: &str = r#"
+[store]
+url = "sqlite:/nowhere/wabridge.db"
+[[channel]]
+name = "main"
+provider = "meta"
+app_secrets = ["env:NOWHERE"]
+business_numbers = { "1" = "+918047000000" }
+"#;
+
+/// An account at a simulated CRM, without a socket between.
+pub(crate) struct Simulated {
+    pub(crate) simulator: Simulator,
+    clock: Arc<SetClock>,
+    token: String,
+    /// Nobody answers, as of a host that is gone.
+    pub(crate) gone: AtomicBool,
+    /// When each call was made.
+    pub(crate) calls: Mutex<Vec<(Timestamp, String)>>,
+}
+
+impl Simulated {
+    fn new(clock: Arc<SetClock>) -> Simulated {
+        let simulator = hubspot::simulator();
+        let token = simulator.target()["auth"]["token"].as_str().unwrap().to_owned();
+        Simulated { simulator, clock, token, gone: AtomicBool::new(false), calls: Mutex::default() }
+    }
+
+    /// Asks one of the simulator's own routes.
+    pub(crate) fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let request = Request {
+            method: method.to_owned(),
+            target: path.to_owned(),
+            headers: Vec::new(),
+            body: serde_json::to_vec(body).unwrap(),
+        };
+        let Reply::Answer(answer, _) = self.simulator.answer(&request, self.clock.now()) else {
+            panic!("{path} always answers")
+        };
+        assert!(answer.status < 300, "{path}: {}", String::from_utf8_lossy(&answer.body));
+        serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
+    }
+
+    pub(crate) fn fate(&self, fate: &Value) {
+        self.control("POST", "/_fate", &json!([fate]));
+    }
+
+    pub(crate) fn set(&self, settings: &Value) {
+        self.control("POST", "/_set", settings);
+    }
+
+    pub(crate) fn change(&self, change: &Value) {
+        self.control("POST", "/_change", change);
+    }
+
+    /// A list of the ledger: `persons`, `activities`, `deals`, `calls`.
+    pub(crate) fn ledger(&self, list: &str) -> Vec<Value> {
+        self.control("GET", "/_ledger", &Value::Null)[list].as_array().unwrap().clone()
+    }
+
+    /// How many calls were made since the last time this was asked.
+    pub(crate) fn taken_calls(&self) -> Vec<(Timestamp, String)> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    fn answer(&self, call: &Call) -> Result<Answer, NoAnswer> {
+        let now = self.clock.now();
+        self.calls.lock().unwrap().push((now, format!("{} {}", call.method.as_str(), call.path)));
+        if self.gone.load(Ordering::Relaxed) {
+            return Err(NoAnswer { sent: false, code: "connect" });
+        }
+        let mut headers = vec![
+            ("authorization".to_owned(), format!("Bearer {}", self.token)),
+            ("content-type".to_owned(), "application/json".to_owned()),
+        ];
+        headers.extend(call.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let body = call.body.as_ref().map(|body| serde_json::to_vec(body).unwrap()).unwrap_or_default();
+        let request =
+            Request { method: call.method.as_str().to_owned(), target: call.path.clone(), headers, body };
+        match self.simulator.answer(&request, now) {
+            Reply::Answer(answer, _) => {
+                Ok(Answer { status: answer.status, headers: answer.headers, body: answer.body })
+            }
+            Reply::Cut => Err(NoAnswer { sent: true, code: "cut" }),
+            Reply::Hang => Err(NoAnswer { sent: true, code: "timeout" }),
+        }
+    }
+}
+
+impl Transport for Simulated {
+    fn send(&self, call: Call) -> Later<'_, Result<Answer, NoAnswer>> {
+        Box::pin(async move { self.answer(&call) })
+    }
+}
+
+impl Account for Simulated {
+    fn renew(&self) -> bool {
+        false
+    }
+}
+
+/// One target and its courier.
+pub(crate) struct Post {
+    pub(crate) crm: Arc<Simulated>,
+    pub(crate) setup: Arc<Live<Setup>>,
+    pub(crate) courier: Courier,
+    not_before: Option<Duration>,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) posts: BTreeMap<String, Post>,
+    pub(crate) config: Config,
+    runtime: tokio::runtime::Runtime,
+    _folder: TempDir,
+}
+
+impl World {
+    /// One HubSpot, with every field that is mapped.
+    pub(crate) fn hubspot() -> World {
+        World::of(HUBSPOT)
+    }
+
+    /// The targets of a configuration, each a CRM of its own that has every field that is mapped.
+    pub(crate) fn of(targets: &str) -> World {
+        let world = World::bare(targets);
+        for name in world.posts.keys().cloned().collect::<Vec<_>>() {
+            world.add_fields(&name);
+        }
+        world
+    }
+
+    /// The targets of a configuration, each a CRM as it is when nobody has set anything up.
+    pub(crate) fn bare(targets: &str) -> World {
+        let folder = TempDir::new().unwrap();
+        let config = Config::parse(&format!("{CHANNEL}{targets}"), "wabridge.toml").unwrap();
+        let store = Arc::new(open(&folder.path().join("wabridge.db")));
+        store.route_by(Arc::new(Routes::new(&config)));
+        let clock = Arc::new(SetClock::at(Timestamp::from_second(NOON).unwrap()));
+        let shared = Arc::new(config.clone());
+        let post = |(seed, target): (u64, &Target)| {
+            let crm = Arc::new(Simulated::new(Arc::clone(&clock)));
+            let account: Arc<dyn Account> = crm.clone();
+            let setup = Setup { target: target.clone(), config: Arc::clone(&shared), account };
+            let setup = Arc::new(Live::from(setup));
+            let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
+            let courier =
+                Courier::new(store, clock, Arc::default(), Arc::clone(&setup), Dice::seeded(seed), false);
+            (target.name.clone(), Post { crm, setup, courier, not_before: None })
+        };
+        let posts = (1..).zip(&config.targets).map(post).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        World { store, clock, posts, config, runtime, _folder: folder }
+    }
+
+    /// Creates the fields that a target needs and its CRM lacks, as `target setup --apply` does.
+    pub(crate) fn add_fields(&self, name: &str) {
+        let (crm, target) = (self.crm(name), self.config.target(name).unwrap());
+        let nothing = Schema::default();
+        let desk = Desk {
+            transport: &*crm,
+            person: target.person,
+            key_field: &target.key_field,
+            schema: &nothing,
+            country: Country::INDIA,
+        };
+        self.runtime.block_on(async {
+            let schema = target.crm.schema(&desk).await.unwrap();
+            let mut missing = schema::missing_fields(&target.needs(), &schema);
+            missing.extend(target.crm.own_fields());
+            for added in target.crm.add_fields(&desk, &missing).await {
+                added.unwrap();
+            }
+        });
+        crm.taken_calls();
+    }
+
+    pub(crate) fn crm(&self, name: &str) -> Arc<Simulated> {
+        Arc::clone(&self.posts[name].crm)
+    }
+
+    /// The CRM of the only target.
+    pub(crate) fn only(&self) -> Arc<Simulated> {
+        assert_eq!(self.posts.len(), 1);
+        self.posts.values().next().map(|post| Arc::clone(&post.crm)).unwrap()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A text message now.
+    pub(crate) fn says(&self, person: Person, id: &str) {
+        self.hears(&[message(person, id, self.now())]);
+    }
+
+    /// A text message with these words now.
+    pub(crate) fn says_words(&self, person: Person, id: &str, words: &str) {
+        let mut message = Message::new(id, "text".into());
+        message.text = Some(words.to_owned());
+        self.hears(&[report(person, id, self.now(), Fact::Message(message))]);
+    }
+
+    pub(crate) fn hears(&self, reports: &[Report]) {
+        project(&self.store, reports);
+    }
+
+    /// Lets the couriers work until nothing is due now.
+    pub(crate) fn run(&mut self) {
+        while self.step() {}
+    }
+
+    /// Lets each courier that may take a step. Whether any did something.
+    fn step(&mut self) -> bool {
+        let mut busy = false;
+        for post in self.posts.values_mut() {
+            if post.not_before.is_some_and(|at| self.clock.elapsed() < at) {
+                continue;
+            }
+            let step = self.runtime.block_on(post.courier.step()).unwrap();
+            post.not_before = step.not_before;
+            busy |= step.bundles > 0;
+        }
+        busy
+    }
+
+    /// Lets time pass, from one moment at which something is due to the next.
+    pub(crate) fn run_for(&mut self, time: SignedDuration) {
+        let end = self.now() + time;
+        loop {
+            self.run();
+            let next = self.posts.values().map(|post| self.next(post)).min().unwrap_or(end);
+            if next >= end {
+                break;
+            }
+            self.clock.pass((next - self.now()).try_into().unwrap());
+        }
+        self.clock.pass((end - self.now()).try_into().unwrap());
+        self.run();
+    }
+
+    /// When a courier has something to do next.
+    fn next(&self, post: &Post) -> Timestamp {
+        let instant = |wait: Duration| self.now() + SignedDuration::try_from(wait).unwrap();
+        let due = instant(post.courier.due_in());
+        let free = post.not_before.map_or(due, |at| instant(at.saturating_sub(self.clock.elapsed())));
+        // A millisecond at least, so that time passes.
+        due.max(free).max(self.now() + SignedDuration::from_millis(1))
+    }
+
+    pub(crate) fn books(&self) -> Books {
+        let books = self.store.books().unwrap();
+        assert!(books.balance(), "{books:?}");
+        books
+    }
+
+    /// How many job revisions are in a state, by the books.
+    pub(crate) fn jobs(&self, state: &str) -> u64 {
+        self.books().jobs.get(state).copied().unwrap_or(0)
+    }
+
+    /// The jobs in a state.
+    pub(crate) fn listed(&self, state: JobState) -> Vec<Job> {
+        let filter = JobFilter { state: Some(state), ..JobFilter::default() };
+        self.store.jobs(&filter, 0, 10_000).unwrap()
+    }
+
+    /// Nothing waits, nothing is lost.
+    pub(crate) fn assert_drained(&self) {
+        let books = self.books();
+        for state in ["pending", "leased", "doubt", "held", "dead"] {
+            assert_eq!(books.jobs.get(state).copied().unwrap_or(0), 0, "{:?}", books.jobs);
+        }
+    }
+}
+
+/// A person by a number that ends in these digits.
+pub(crate) fn by_number(n: u32) -> Person {
+    let phone = Phone::from_whatsapp_id(&format!("91980000{n:04}")).unwrap();
+    Person { phone: Some(phone), name: Some(format!("Customer {n}")), ..Person::default() }
+}
