@@ -476,6 +476,14 @@ mod tests {
     }
 
     #[test]
+    fn the_national_digits_are_those_after_the_calling_code() {
+        let national = ["919876543210", "12025550123", "447700900123", "3905551234", "5511987654321"];
+        let national = national.map(|id| of_id(id).national().to_owned());
+        assert_eq!(national, ["9876543210", "2025550123", "7700900123", "05551234", "11987654321"]);
+        assert_eq!(of_id("99912345678").national(), "99912345678", "no such calling code");
+    }
+
+    #[test]
     fn every_spelling_of_an_indian_mobile_is_the_same_number() {
         let spellings = [
             "+91 98765 43210",

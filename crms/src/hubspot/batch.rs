@@ -80,14 +80,20 @@ fn packs(items: &[Item]) -> Vec<Vec<usize>> {
     packs
 }
 
-/// Whether a refusal of the whole may be the fault of one: a property that all of them have is not.
+/// Whether a refusal of the whole may be the fault of one. A property that is not there or cannot be written, and
+/// that all of them have, is not, nor is a required one that none of them has.
 fn lies_with_one(failure: &Failure, pack: &[&Item]) -> bool {
-    match failure.kind {
-        FailureKind::Conflict | FailureKind::Invalid | FailureKind::Vanished => true,
-        FailureKind::Drift => {
-            failure.field.as_ref().is_none_or(|f| !pack.iter().all(|item| item.properties.contains_key(f)))
+    match (failure.kind, &failure.field) {
+        (FailureKind::Drift, Some(field)) => {
+            let having = pack.iter().filter(|item| item.properties.contains_key(field)).count();
+            let whatever_the_value =
+                failure.code == "PROPERTY_DOESNT_EXIST" || failure.code.starts_with("READ_ONLY");
+            having > 0 && (having < pack.len() || !whatever_the_value)
         }
-        _ => false,
+        (kind, _) => matches!(
+            kind,
+            FailureKind::Conflict | FailureKind::Invalid | FailureKind::Vanished | FailureKind::Drift
+        ),
     }
 }
 

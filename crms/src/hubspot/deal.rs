@@ -2,6 +2,7 @@
 
 use super::DEAL_KEY;
 use super::batch::{Item, Kind, Verb, write_all};
+use super::find::drifted;
 use super::line::{Line, Object, url};
 use super::read::by_id;
 use crate::crm::{DealWrite, Desk, Receipt};
@@ -70,7 +71,7 @@ async fn look_for(
                 let found = found.iter().find(ours);
                 answers[at] = found.map(|object| Ok(receipt(line.desk, object, false)));
             }
-            Err(failure) => answers[at] = Some(Err(failure.clone())),
+            Err(failure) => answers[at] = Some(Err(drifted(failure.clone(), Some(DEAL_KEY)))),
         }
     }
 }

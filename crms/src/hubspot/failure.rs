@@ -32,7 +32,7 @@ struct Complaint {
 /// What an answer of this status means; `object` is our word for the record that a conflict is about.
 pub(super) fn of_answer(answer: &Answer, writes: bool, object: &str) -> Failure {
     let body = answer.json();
-    let mut failure = of_body(&body, answer.status, object);
+    let mut failure = of_body(&body, Some(answer.status), object);
     failure.kind = match answer.status {
         401 => FailureKind::Auth,
         403 if is_quota(&body) => FailureKind::Throttle,
@@ -51,9 +51,15 @@ pub(super) fn of_answer(answer: &Answer, writes: bool, object: &str) -> Failure 
     failure
 }
 
-/// What an entry of a batch's `errors` means.
+/// What an entry of a batch's `errors` means. One that does not say that the input is at fault leaves open whether
+/// it was applied.
 pub(super) fn of_item(error: &Value, object: &str) -> Failure {
-    of_body(error, 400, object)
+    let failure = of_body(error, None, object);
+    let blamed = failure.field.is_some() || error["category"] == "VALIDATION_ERROR";
+    match failure.kind {
+        FailureKind::Invalid if !blamed => Failure { kind: FailureKind::Unknown, ..failure },
+        _ => failure,
+    }
 }
 
 /// A success that cannot be read: if it was a write, nobody knows what happened.
@@ -63,7 +69,7 @@ pub(super) fn garbage(status: u16, writes: bool) -> Failure {
 }
 
 /// The category of a refusal, and what it complains of.
-fn of_body(body: &Value, status: u16, object: &str) -> Failure {
+fn of_body(body: &Value, status: Option<u16>, object: &str) -> Failure {
     let category =
         word(&body["category"]).or_else(|| word(&body["errorType"])).or_else(|| word(&body["error"]));
     let complaints = complaints(body);
@@ -72,7 +78,7 @@ fn of_body(body: &Value, status: u16, object: &str) -> Failure {
     let worst =
         by(|c| c.is_conflict()).or_else(|| by(|c| c.is_drift())).or_else(|| by(|c| c.field.is_some()));
     let named = category.as_deref().unwrap_or_default();
-    let kind = if status == 409 || named == "CONFLICT" || all().any(Complaint::is_conflict) {
+    let kind = if status == Some(409) || named == "CONFLICT" || all().any(Complaint::is_conflict) {
         FailureKind::Conflict
     } else if named == "OBJECT_NOT_FOUND" {
         FailureKind::Vanished
@@ -84,7 +90,8 @@ fn of_body(body: &Value, status: u16, object: &str) -> Failure {
         FailureKind::Invalid
     };
     let code = worst.and_then(|complaint| complaint.code.clone());
-    let code = code.or(category).unwrap_or_else(|| format!("http_{status}"));
+    let unsaid = || status.map_or_else(|| "item_refused".to_owned(), |status| format!("http_{status}"));
+    let code = code.or(category).unwrap_or_else(unsaid);
     let mut failure = Failure::new(kind, code);
     failure.field = worst.and_then(|complaint| complaint.field.clone());
     if kind == FailureKind::Conflict {
@@ -249,6 +256,16 @@ mod tests {
         let failure = refused(400, &said);
         assert_eq!((failure.code.as_str(), &failure.field, &failure.existing), ("http_400", &None, &None));
         assert_eq!(refused(418, &Value::Null).to_string(), "invalid: http_418 [418]");
+    }
+
+    #[test]
+    fn an_item_that_is_not_blamed_may_have_been_written() {
+        let kind = |error: Value| of_item(&error, "contact").kind;
+        assert_eq!(kind(json!({"message": "Something went wrong"})), FailureKind::Unknown);
+        assert_eq!(kind(json!({"category": "INTERNAL_ERROR"})), FailureKind::Unknown);
+        assert_eq!(kind(json!({"category": "VALIDATION_ERROR"})), FailureKind::Invalid);
+        assert_eq!(kind(json!({"category": "OBJECT_NOT_FOUND"})), FailureKind::Vanished);
+        assert_eq!(kind(json!({"category": "RATE_LIMITS"})), FailureKind::Throttle);
     }
 
     #[test]

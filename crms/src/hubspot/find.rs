@@ -10,8 +10,8 @@ use crate::choose::{Candidate, choose};
 use crate::crm::{Desk, Found, Record, Who};
 use crate::transport::Call;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use wabridge_model::{Failure, MatchedBy, Phone, RecordRef};
+use std::collections::{BTreeMap, BTreeSet};
+use wabridge_model::{Failure, FailureKind, MatchedBy, Phone, RecordRef};
 
 /// The properties that people's numbers stand in.
 pub(super) const PHONES: [&str; 3] = ["phone", "mobilephone", "hs_whatsapp_phone_number"];
@@ -21,6 +21,9 @@ const GROUPS: usize = 5;
 
 /// Characters in the body of one search; above it HubSpot refuses.
 const LONGEST: usize = 3_000;
+
+/// Characters of field names that a search may ask for. More are read once it is known of whom.
+const FIELDS: usize = 1_200;
 
 /// Pages of one search. So many people of one number are a mistake in the CRM, not a reason to go on.
 const PAGES: usize = 5;
@@ -37,15 +40,45 @@ pub(super) async fn find(desk: &Desk<'_>, people: &[Who], fields: &[String]) -> 
         .map(|who| match_by_key(desk, who, &keyed, fields).or_else(|| is_nobody(who)).map(Ok))
         .collect();
     let open: Vec<usize> = (0..people.len()).filter(|at| answers[*at].is_none()).collect();
-    for pack in packs(desk, people, &open, fields) {
+    let late = fields.iter().map(|field| field.len() + 3).sum::<usize>() > FIELDS;
+    let early = if late { &[] } else { fields };
+    for pack in packs(desk, people, &open, early) {
         let some: Vec<&Who> = pack.iter().map(|at| &people[*at]).collect();
-        let searched = search(&line, &some, fields).await;
+        let searched = search(&line, &some, early).await;
         for at in pack {
             let found = |objects: &Vec<Object>| choose_from(desk, &people[at], objects, fields);
             answers[at] = Some(searched.as_ref().map(found).map_err(Clone::clone));
         }
     }
+    if late {
+        let searched = open.iter().filter_map(|at| answers[*at].as_ref()?.as_ref().ok());
+        let matched = searched.filter_map(|found| Some(found.matched.as_ref()?.0.at.id.clone()));
+        let read = values_of(&line, &matched.collect::<Vec<_>>(), fields).await;
+        for at in open {
+            answers[at] = answers[at].take().map(|answer| with_values(answer?, &read));
+        }
+    }
     answers.into_iter().map(|answer| answer.unwrap_or_else(|| Ok(Found::default()))).collect()
+}
+
+/// The fields of some contacts, by id.
+async fn values_of(
+    line: &Line<'_>,
+    ids: &[String],
+    fields: &[String],
+) -> Result<BTreeMap<String, Record>, Failure> {
+    let wanted: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let read = by_id(line, "contacts", None, ids, &wanted).await?;
+    Ok(read.iter().map(|object| (object.id.clone(), record(line.desk, object, fields))).collect())
+}
+
+/// What was found, with the fields of the match.
+fn with_values(mut found: Found, read: &Result<BTreeMap<String, Record>, Failure>) -> Result<Found, Failure> {
+    if let Some((matched, _)) = &mut found.matched {
+        let read = read.as_ref().map_err(Clone::clone)?;
+        *matched = read.get(&matched.at.id).unwrap_or(matched).clone();
+    }
+    Ok(found)
 }
 
 /// Contacts with the key of any of these people, in any spelling.
@@ -58,7 +91,8 @@ async fn by_key(line: &Line<'_>, people: &[Who], fields: &[String]) -> Result<Ve
     if !properties.contains(&key) {
         properties.push(key);
     }
-    by_id(line, "contacts", Some(key), &keys, &properties).await
+    let read = by_id(line, "contacts", Some(key), &keys, &properties).await;
+    read.map_err(|failure| drifted(failure, Some(key)))
 }
 
 /// The contact whose key is this number, exactly first.
@@ -104,7 +138,8 @@ async fn search(line: &Line<'_>, people: &[&Who], fields: &[String]) -> Result<V
     let mut found = Vec::new();
     for _ in 0..PAGES {
         let call: Call = post_read("contacts/search", body.clone()).class("search");
-        let page = line.ask(call, "contact").await?;
+        let bsuid = || people.iter().find_map(|who| who.bsuid.as_ref()).map(|(field, _)| field.as_str());
+        let page = line.ask(call, "contact").await.map_err(|failure| drifted(failure, bsuid()))?;
         found.extend(Object::results(&page));
         match next_page(&page) {
             Some(after) => body["after"] = json!(after),
@@ -112,6 +147,18 @@ async fn search(line: &Line<'_>, people: &[&Who], fields: &[String]) -> Result<V
         }
     }
     Ok(found)
+}
+
+/// A look-up that is refused is nobody's fault but the schema's: our key is no unique property any more, or the one
+/// property in it that is not HubSpot's own is gone.
+pub(super) fn drifted(failure: Failure, ours: Option<&str>) -> Failure {
+    match failure.kind {
+        FailureKind::Invalid => {
+            let field = failure.field.clone().or_else(|| ours.map(str::to_owned));
+            Failure { kind: FailureKind::Drift, field, ..failure }
+        }
+        _ => failure,
+    }
 }
 
 /// The search for these people. Filters in one group must all hold, so each has a group of its own.
@@ -192,5 +239,61 @@ pub(super) fn record(desk: &Desk<'_>, object: &Object, fields: &[String]) -> Rec
         at: RecordRef::new("contact", &object.id),
         values: values(object, fields),
         url: url(desk, "0-1", object),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+    use crate::transport::{Answer, Later, NoAnswer, Transport};
+    use wabridge_model::Country;
+
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn send(&self, _call: Call) -> Later<'_, Result<Answer, NoAnswer>> {
+            Box::pin(std::future::ready(Err(NoAnswer { sent: false, code: "connect" })))
+        }
+    }
+
+    fn searches(people: &[Who], fields: &[String]) -> usize {
+        let schema = Schema::default();
+        let desk = Desk {
+            transport: &Nowhere,
+            person: "contact",
+            key_field: "wa_e164",
+            schema: &schema,
+            country: Country::INDIA,
+        };
+        let all: Vec<usize> = (0..people.len()).collect();
+        let packs = packs(&desk, people, &all, fields);
+        assert_eq!(packs.concat(), all, "everybody is looked for once");
+        for pack in &packs {
+            let some: Vec<&Who> = pack.iter().map(|at| &people[*at]).collect();
+            let body = body(&desk, &some, fields);
+            assert!(body["filterGroups"].as_array().unwrap().len() <= GROUPS);
+            assert!(body.to_string().len() <= LONGEST);
+            let wanted = needed(&some);
+            assert!(
+                wanted.iter().all(|filter| body["filterGroups"].to_string().contains(&filter.to_string()))
+            );
+        }
+        packs.len()
+    }
+
+    #[test]
+    fn a_search_looks_for_as_many_people_as_its_limits_allow() {
+        let fields: Vec<String> = (0..40).map(|n| format!("a_field_of_the_mapping_{n}")).collect();
+        let person = |n: usize| Who {
+            phone: Some(Phone::from_whatsapp_id(&format!("4477009{n:05}")).unwrap()),
+            ..Who::default()
+        };
+        let with_email = |n: usize| Who { email: Some(format!("customer.{n}@example.com")), ..person(n) };
+        let by_phone: Vec<Who> = (0..100).map(person).collect();
+        let by_all: Vec<Who> = (0..100).map(with_email).collect();
+        assert_eq!(searches(&by_phone, &[]), 4);
+        assert_eq!(searches(&by_phone, &fields), 7);
+        assert_eq!(searches(&by_all, &[]), 50, "secondary addresses need a group each");
     }
 }

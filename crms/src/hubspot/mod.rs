@@ -19,7 +19,7 @@
 //! **What is not known.** Whether an upsert by a unique property is free of races was not published; the lock per
 //! lead does not rely on it, and a loser would be a conflict or a finder of the winner. The properties API does not
 //! say which properties are required; a refusal at the write then names them. Every part of an error is optional.
-//! Merged contacts answer under the winner's id, or name the loser in `hs_merged_object_ids`: both are read. One
+//! Merged contacts answer under the winner's id, or name the loser in a property: both are read. One
 //! integrator saw `phone` masked in answers; such a record does not match by phone, its key still does.
 
 mod activity;

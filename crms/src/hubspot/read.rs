@@ -7,8 +7,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use wabridge_model::{Failure, FailureKind, RecordRef};
 
-/// Loser ids of a contact that others were merged into.
-const MERGED: &str = "hs_merged_object_ids";
+/// Ids of the contacts that were merged into one: plain, and with the time of each (`51:1763884800000`).
+const MERGED: [&str; 2] = ["hs_merged_object_ids", "hs_calculated_merged_vids"];
 
 /// Reads contacts, a hundred at a time.
 pub(super) async fn read(
@@ -34,7 +34,7 @@ async fn read_some(
 ) -> Result<Vec<Result<Record, Failure>>, Failure> {
     let ids: BTreeSet<&str> = records.iter().map(|record| record.id.as_str()).collect();
     let mut wanted: Vec<&str> = fields.iter().map(String::as_str).collect();
-    wanted.push(MERGED);
+    wanted.extend(MERGED);
     let inputs: Vec<_> = ids.iter().map(|id| json!({"id": id})).collect();
     let body = json!({"properties": wanted, "inputs": inputs});
     let body = match line.ask(post_read("contacts/batch/read", body), "contact").await {
@@ -62,7 +62,8 @@ async fn read_some(
 
 /// Whether a contact has this id, or took over one that had.
 fn is_or_was(object: &Object, id: &str) -> bool {
-    object.id == id || object.text(MERGED).is_some_and(|ids| ids.split(';').any(|other| other.trim() == id))
+    let merged = MERGED.into_iter().filter_map(|name| object.text(name)).flat_map(|ids| ids.split(';'));
+    object.id == id || merged.map(|one| one.split(':').next().unwrap_or(one).trim()).any(|other| other == id)
 }
 
 /// One that the batch said nothing about: alone, a merged id answers as its winner.

@@ -211,9 +211,15 @@ impl World {
         self.runtime.block_on(async {
             let schema = target.crm.schema(&desk).await.unwrap();
             let mut missing = schema::missing_fields(&target.needs(), &schema);
-            missing.extend(target.crm.own_fields());
+            let lacks = |field: &schema::NewField| {
+                let object = schema.objects.get(&field.object);
+                object.is_none_or(|object| !object.fields.contains_key(&field.name))
+            };
+            missing.extend(target.crm.own_fields().into_iter().filter(lacks));
             for added in target.crm.add_fields(&desk, &missing).await {
-                added.unwrap();
+                if let Err(failure) = added {
+                    panic!("{failure}");
+                }
             }
         });
         crm.taken_calls();
