@@ -108,8 +108,11 @@ pub struct Notice {
     /// The body, to be sent as it is: it is what is signed.
     pub body: Vec<u8>,
     /// How a CRM proves a body that it posts to a URL at a time.
-    pub(crate) prove: fn(url: &str, body: &[u8], at: Timestamp) -> Vec<(String, String)>,
+    pub(crate) prove: Prove,
 }
+
+/// The headers that prove a body posted to a URL at a time.
+pub(crate) type Prove = fn(url: &str, body: &[u8], at: Timestamp) -> Vec<(String, String)>;
 
 impl Notice {
     /// The headers that go with it when it is posted to `url` at `at`: the proof covers both.

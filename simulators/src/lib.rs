@@ -20,7 +20,10 @@ pub use simulator::Simulator;
 use std::time::Duration;
 
 /// The CRMs there are: the name in configuration, and how to make one.
-pub const CRMS: &[(&str, fn() -> Simulator)] = &[("hubspot", hubspot::simulator)];
+pub const CRMS: &[(&str, Make)] = &[("hubspot", hubspot::simulator)];
+
+/// How a simulator is made.
+pub type Make = fn() -> Simulator;
 
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -219,7 +219,7 @@ impl<'t, 'i> Table<'t, 'i> {
             DeValue::Float(number) => Some(Scalar::Number(number.as_str().to_owned())),
             _ => None,
         };
-        self.typed(key, found, "a text in quotes, a number, true or false", |value| scalar(value))
+        self.typed(key, found, "a text in quotes, a number, true or false", scalar)
     }
 
     /// A switch.

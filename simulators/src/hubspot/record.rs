@@ -121,14 +121,14 @@ struct Number {
 /// zeros.
 fn calculated(typed: &str, country: Option<&str>) -> Number {
     let country: Option<Country> = country.and_then(|code| code.trim().to_uppercase().parse().ok());
-    if let Ok(number) = phonenumber::parse(country, typed) {
-        if number.is_valid() {
-            return Number {
-                national: Some(number.national().to_string()),
-                e164: Some(number.format().mode(phonenumber::Mode::E164).to_string()),
-                code: number.country().id().map(|id| format!("{id:?}")),
-            };
-        }
+    if let Ok(number) = phonenumber::parse(country, typed)
+        && number.is_valid()
+    {
+        return Number {
+            national: Some(number.national().to_string()),
+            e164: Some(number.format().mode(phonenumber::Mode::E164).to_string()),
+            code: number.country().id().map(|id| format!("{id:?}")),
+        };
     }
     let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
     let digits = digits.trim_start_matches('0');

@@ -175,10 +175,8 @@ impl HubSpot {
             values.insert("hs_object_source".to_owned(), "INTEGRATION".to_owned());
             values.insert("hs_object_source_id".to_owned(), "4410981".to_owned());
         }
-        if draft.kind == Kind::Deals {
-            if is_new && values.get("pipeline").is_none_or(String::is_empty) {
-                values.insert("pipeline".to_owned(), "default".to_owned());
-            }
+        if draft.kind == Kind::Deals && is_new && values.get("pipeline").is_none_or(String::is_empty) {
+            values.insert("pipeline".to_owned(), "default".to_owned());
         }
         let before = record.values.clone();
         record.set(&values);
