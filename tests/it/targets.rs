@@ -459,6 +459,6 @@ fn of_a_target_the_fields_are_shown_that_each_path_is_mapped_to() {
     assert_eq!(of("phone"), serde_json::json!(["phone", "wa_e164"]));
     assert_eq!(of("username"), serde_json::json!([]));
     let unknown = place.run(&["target", "fields", "hubspt"]);
-    assert_eq!(unknown.code, 64, "{unknown:?}");
-    assert!(unknown.err.contains("no target 'hubspt'; did you mean 'hubspot'?"), "{unknown:?}");
+    assert_eq!(unknown.code, 65, "{unknown:?}");
+    assert!(unknown.err.contains("there is no target 'hubspt'; did you mean 'hubspot'?"), "{unknown:?}");
 }
