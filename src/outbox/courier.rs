@@ -264,6 +264,10 @@ impl Courier {
     ) -> Result<(usize, bool), StoreError> {
         let now = self.clock.now();
         let (target, until) = (setup.target.name.as_str(), now + LEASE);
+        // Asked first: a claim is a commit, and mostly nothing is due.
+        if self.store.next_due(target)?.is_none_or(|due| due > now) {
+            return Ok((0, true));
+        }
         let leased = self.store.claim_jobs(Claim { target, now, until, urgent, bulk })?;
         if leased.is_empty() {
             return Ok((0, true));
@@ -328,8 +332,13 @@ impl Courier {
             errand.until.get()
         };
         let drifted = asks(works, FirstAid::ReadSchema);
-        if drifted && self.watch.may_ask(self.clock.elapsed()) && self.clock.now() < until {
+        let now = self.clock.elapsed();
+        if drifted && self.watch.may_ask(now) && self.clock.now() < until {
             self.read_schema(setup, TargetRow::default()).await?;
+        } else if drifted {
+            // Without a look at the schema nothing can be decided: it waits for the next.
+            let look = after(self.clock.now(), self.watch.hurry(now));
+            works.iter_mut().for_each(|work| work.wait_for_schema(look));
         }
         Ok(())
     }
@@ -370,16 +379,16 @@ impl Courier {
                     failure = Failure { code: HELD_BACK.to_owned(), ..Failure::waiting() };
                 }
                 let job = work.job(index);
+                let kind = failure.kind.as_str();
+                let repeated = job.cause.as_deref().is_some_and(|before| before.starts_with(kind));
                 let case = Case {
                     attempts: job.attempts + 1,
-                    repeated: job
-                        .cause
-                        .as_deref()
-                        .is_some_and(|before| before.starts_with(failure.kind.as_str())),
+                    repeated,
                     delivery: work.delivery(index, setup),
                     streak: streak.0,
                     lasts: streak.1,
-                    schema: self.schema_says(&failure),
+                    // What was left out and is refused all the same would be tried for ever.
+                    schema: if repeated { SchemaSays::Nothing } else { self.schema_says(&failure) },
                     token_is_new,
                     waits_until,
                     ..self.case(setup, &failure)

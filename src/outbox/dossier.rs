@@ -8,6 +8,7 @@ use super::watch::Health;
 use crate::insight::activity::activity;
 use crate::insight::facts::{LeadFacts, Subject};
 use crate::leads::find::{FindError, Found, Person, Reference, find};
+use crate::leads::timeline::own_evidence;
 use crate::store::outbox::{Conversation, Job, Leased};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use jiff::Timestamp;
@@ -62,7 +63,8 @@ pub(super) fn dossier(
     if setup.config.consent.required && !given {
         return Ok(Err(Not::Consent));
     }
-    let evidence = store.evidence(person.cluster)?;
+    // Not all of the cluster's: what somebody else said is nothing of this lead's record.
+    let Some(evidence) = own_evidence(store, &person)? else { return Ok(Err(Not::Gone)) };
     let trace_id = leased.jobs.first().map_or("", |job| job.trace_id.as_str());
     let subject = Subject {
         id: person.id,

@@ -114,6 +114,13 @@ impl Watch {
         self.asked_at.is_none_or(|at| now.saturating_sub(at) >= AT_MOST)
     }
 
+    /// A drift that came too soon after the last reading: reads again as soon as it may. How long that is.
+    pub fn hurry(&mut self, now: Duration) -> Duration {
+        let at = self.asked_at.map_or(now, |asked| asked + AT_MOST);
+        self.due = self.due.min(at);
+        at.saturating_sub(now)
+    }
+
     /// Takes what was remembered from before the start.
     pub fn remember(&mut self, target: &Target, schema: Schema) {
         let health = Health::of(target, &schema);

@@ -3,13 +3,14 @@
 use super::Setup;
 use super::dossier::Dossier;
 use super::plan::{Draft, Sheet, Stand};
+use super::retry::cause;
 use super::watch::Health;
 use crate::store::outbox::{End, Job, Leased, RecordRow, Settled};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use wabridge_crms::{Bundle, Delivery, Found, Receipt, Record, Written};
-use wabridge_model::{Failure, MatchedBy, OperationKind, RecordRef};
+use wabridge_model::{Failure, FailureKind, MatchedBy, OperationKind, RecordRef};
 
 /// Nothing differs from what was written.
 pub(super) const UNCHANGED: &str = "unchanged";
@@ -216,8 +217,8 @@ impl Work {
         }
         bundle.record = self.row.as_ref().map(|row| row.record.clone());
         if bundle.record.is_none() && bundle.person.is_none() {
-            // Whatever is left has nobody to belong to yet.
-            self.fail(&Failure::waiting());
+            // Whatever is left has nobody to belong to until the person is written again.
+            self.end_open(&End::Held("person_held".to_owned()));
             return None;
         }
         for index in self.open(OperationKind::Activity) {
@@ -261,9 +262,19 @@ impl Work {
         }
     }
 
+    /// Has what drifted wait until the schema is read again, and what waits for that as well.
+    pub(super) fn wait_for_schema(&mut self, due_at: Timestamp) {
+        let waits = |failure: &Failure| failure.kind == FailureKind::Drift || *failure == Failure::waiting();
+        for (end, failure) in self.ends.iter_mut().zip(&mut self.failures) {
+            if let Some(failure) = failure.take_if(|failure| waits(failure)) {
+                *end = Some(End::Retry { due_at, spent: false, cause: cause(&failure) });
+            }
+        }
+    }
+
     /// Takes the answers to a bundle. An answer that is missing is an unknown outcome.
     pub(super) fn wrote(&mut self, slots: &Slots, written: Written) {
-        let lost = || Err(Failure::new(wabridge_model::FailureKind::Unknown, "no_outcome"));
+        let lost = || Err(Failure::new(FailureKind::Unknown, "no_outcome"));
         if let Some(person) = slots.person {
             match written.person.unwrap_or_else(lost) {
                 Ok(receipt) => self.wrote_person(person, receipt),

@@ -1,4 +1,9 @@
 //! Delivery from a projected message to a CRM's record, against simulated CRMs in virtual time.
 
 mod calls;
+mod drift;
+mod humans;
+mod modes;
+mod once;
+mod storm;
 pub(crate) mod world;

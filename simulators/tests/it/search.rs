@@ -101,7 +101,7 @@ fn the_index_is_behind_for_new_records_and_for_changes() {
         "a direct read is not behind"
     );
     desk.wait(1);
-    assert_eq!(desk.found(of("Pune")), [id.clone()]);
+    assert_eq!(desk.found(of("Pune")), std::slice::from_ref(&id));
     desk.tell("/_change", json!({"person_id": id, "field": "city", "value": "Surat"}));
     desk.wait(4);
     assert_eq!((desk.found(of("Pune")), desk.found(of("Surat"))), (vec![id.clone()], vec![]));

@@ -63,7 +63,7 @@ impl<W: Write> Story<'_, W> {
         self.state(job, attempts)?;
         self.tried(attempts)?;
         self.result(job)?;
-        self.to_do(job)?;
+        self.what_next(job)?;
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl<W: Write> Story<'_, W> {
         Ok(())
     }
 
-    fn to_do(&mut self, job: &Job) -> io::Result<()> {
+    fn what_next(&mut self, job: &Job) -> io::Result<()> {
         let advice = job.cause.as_deref().map(|it| cause::advice(it, &job.target)).unwrap_or_default();
         if job.state.is_over() {
             return Ok(());

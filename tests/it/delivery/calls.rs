@@ -3,6 +3,8 @@
 use super::world::{World, by_number};
 use jiff::SignedDuration;
 use std::io::Write;
+use wabridge::store::outbox::{JobState, Outbox};
+use wabridge_model::OperationKind;
 
 /// For who runs it with `--no-capture`.
 fn tell(line: &str) {
@@ -13,13 +15,10 @@ fn tell(line: &str) {
 fn calls_per_lead_are_what_the_readme_says() {
     let mut world = World::hubspot();
     let crm = world.only();
-    world.run();
-    let schema = crm.taken_calls().len();
-
     world.says(by_number(1), "m1");
     world.run();
     let new: Vec<String> = crm.taken_calls().into_iter().map(|(_, call)| call).collect();
-    tell(&format!("schema {schema}; new lead with activity {}: {new:#?}", new.len()));
+    tell(&format!("new lead with activity {}: {new:#?}", new.len()));
     assert_eq!((crm.ledger("persons").len(), crm.ledger("activities").len()), (1, 1));
 
     world.run_for(SignedDuration::from_hours(30));
@@ -30,5 +29,42 @@ fn calls_per_lead_are_what_the_readme_says() {
     tell(&format!("returning lead {}: {returning:#?}", returning.len()));
     world.assert_drained();
     assert_eq!((crm.ledger("persons").len(), crm.ledger("activities").len()), (1, 2));
-    assert_eq!((new.len(), returning.len()), (4, 2));
+    assert_eq!((new.len(), returning.len()), (4, 2), "{new:#?} {returning:#?}");
+}
+
+#[test]
+fn a_lead_that_did_not_change_costs_no_call() {
+    let mut world = World::hubspot();
+    let crm = world.only();
+    world.says(by_number(1), "m1");
+    world.run();
+    world.run_for(SignedDuration::from_hours(3));
+    world.assert_drained();
+    crm.taken_calls();
+    let person =
+        world.listed(JobState::Done).into_iter().find(|job| job.kind == OperationKind::Person).unwrap();
+    world.store.retry_jobs(&[person.id], world.now()).unwrap();
+    assert_eq!(world.store.want_again("hubspot", "nothing", world.now()).unwrap(), 0);
+    world.says(by_number(1), "m1");
+    world.run_for(SignedDuration::from_mins(30));
+    assert_eq!(crm.taken_calls(), [], "a redelivery, and a lead that is asked for again, as it stands");
+}
+
+#[test]
+fn a_hundred_bulk_updates_share_their_calls() {
+    let mut world = World::hubspot();
+    let crm = world.only();
+    for n in 0..100 {
+        world.says(by_number(n), &format!("m{n}"));
+    }
+    world.run_for(SignedDuration::from_mins(30));
+    world.assert_drained();
+    crm.taken_calls();
+    for n in 0..100 {
+        world.says(by_number(n), &format!("again{n}"));
+    }
+    world.run_for(SignedDuration::from_mins(59));
+    let calls: Vec<String> = crm.taken_calls().into_iter().map(|(_, call)| call).collect();
+    tell(&format!("100 bulk updates: {}: {calls:#?}", calls.len()));
+    assert_eq!(calls.len(), 2, "{calls:#?}");
 }

@@ -5,7 +5,7 @@ use crate::projection::{open, project};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ use wabridge::store::outbox::{Job, JobFilter, JobState, Outbox};
 use wabridge::store::sqlite::SqliteStore;
 use wabridge::store::{Books, Ledger, Store};
 use wabridge_crms::{Answer, Call, Desk, Later, NoAnswer, Schema, Transport, schema};
-use wabridge_model::event::{Fact, Message, Person};
+use wabridge_model::event::{Fact, Message, Person, Referral, ReferralReport};
 use wabridge_model::evidence::Report;
 use wabridge_model::{Country, Phone};
 use wabridge_simulators::{Reply, Request, Simulator, hubspot};
@@ -57,6 +57,9 @@ pub(crate) struct Simulated {
     token: String,
     /// Nobody answers, as of a host that is gone.
     pub(crate) gone: AtomicBool,
+    /// Of the calls that write, every one of this many is applied and then cut; 0 for none.
+    pub(crate) cut_every: AtomicU64,
+    written: AtomicU64,
     /// When each call was made.
     pub(crate) calls: Mutex<Vec<(Timestamp, String)>>,
 }
@@ -65,7 +68,15 @@ impl Simulated {
     fn new(clock: Arc<SetClock>) -> Simulated {
         let simulator = hubspot::simulator();
         let token = simulator.target()["auth"]["token"].as_str().unwrap().to_owned();
-        Simulated { simulator, clock, token, gone: AtomicBool::new(false), calls: Mutex::default() }
+        Simulated {
+            simulator,
+            clock,
+            token,
+            gone: AtomicBool::new(false),
+            cut_every: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            calls: Mutex::default(),
+        }
     }
 
     /// Asks one of the simulator's own routes.
@@ -100,9 +111,12 @@ impl Simulated {
         self.control("GET", "/_ledger", &Value::Null)[list].as_array().unwrap().clone()
     }
 
-    /// How many calls were made since the last time this was asked.
+    /// The calls that were made since the last time this was asked, but for those that read the schema.
     pub(crate) fn taken_calls(&self) -> Vec<(Timestamp, String)> {
-        std::mem::take(&mut *self.calls.lock().unwrap())
+        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        let of_schema = ["/properties/", "/pipelines/", "/account-info/"];
+        calls.retain(|(_, call)| !of_schema.iter().any(|part| call.contains(part)));
+        calls
     }
 
     fn answer(&self, call: &Call) -> Result<Answer, NoAnswer> {
@@ -110,6 +124,10 @@ impl Simulated {
         self.calls.lock().unwrap().push((now, format!("{} {}", call.method.as_str(), call.path)));
         if self.gone.load(Ordering::Relaxed) {
             return Err(NoAnswer { sent: false, code: "connect" });
+        }
+        let every = self.cut_every.load(Ordering::Relaxed);
+        if call.writes && every > 0 && self.written.fetch_add(1, Ordering::Relaxed) % every == every - 1 {
+            self.fate(&json!({"fate": "apply_then_cut"}));
         }
         let mut headers = vec![
             ("authorization".to_owned(), format!("Bearer {}", self.token)),
@@ -144,7 +162,6 @@ impl Account for Simulated {
 /// One target and its courier.
 pub(crate) struct Post {
     pub(crate) crm: Arc<Simulated>,
-    pub(crate) setup: Arc<Live<Setup>>,
     pub(crate) courier: Courier,
     not_before: Option<Duration>,
 }
@@ -186,11 +203,10 @@ impl World {
             let crm = Arc::new(Simulated::new(Arc::clone(&clock)));
             let account: Arc<dyn Account> = crm.clone();
             let setup = Setup { target: target.clone(), config: Arc::clone(&shared), account };
-            let setup = Arc::new(Live::from(setup));
+            let setup: Arc<Live<Setup>> = Arc::new(setup.into());
             let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
-            let courier =
-                Courier::new(store, clock, Arc::default(), Arc::clone(&setup), Dice::seeded(seed), false);
-            (target.name.clone(), Post { crm, setup, courier, not_before: None })
+            let courier = Courier::new(store, clock, Arc::default(), setup, Dice::seeded(seed), false);
+            (target.name.clone(), Post { crm, courier, not_before: None })
         };
         let posts = (1..).zip(&config.targets).map(post).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -244,10 +260,17 @@ impl World {
         self.hears(&[message(person, id, self.now())]);
     }
 
-    /// A text message with these words now.
-    pub(crate) fn says_words(&self, person: Person, id: &str, words: &str) {
+    /// A message that an ad brought, now.
+    pub(crate) fn says_from_ad(&self, person: Person, id: &str) {
+        let referral = Referral {
+            ctwa_clid: Some("ARAkLkA8rmlFeiCktEJQ-QTwRiyYHAFDLMNDBH0CD3qpjd0HR4irJ6LE".to_owned()),
+            source_id: Some("120210000000000001".to_owned()),
+            source_type: Some("ad".to_owned()),
+            source_url: Some("https://fb.me/2fXhT".to_owned()),
+            ..Referral::default()
+        };
         let mut message = Message::new(id, "text".into());
-        message.text = Some(words.to_owned());
+        message.referral = ReferralReport::Present(Box::new(referral));
         self.hears(&[report(person, id, self.now(), Fact::Message(message))]);
     }
 

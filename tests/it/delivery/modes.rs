@@ -1,0 +1,58 @@
+//! Live, paused, shadow; several targets, each with its own filters.
+
+use super::world::{HUBSPOT, World, by_number};
+use jiff::SignedDuration;
+use serde_json::json;
+use wabridge::store::outbox::Outbox;
+
+#[test]
+fn shadow_mode_says_what_it_would_write_and_writes_nothing() {
+    let mut world = World::of(&HUBSPOT.replace("crm = \"hubspot\"", "crm = \"hubspot\"\nmode = \"shadow\""));
+    let crm = world.only();
+    world.says(by_number(1), "m1");
+    world.run_for(SignedDuration::from_hours(1));
+    assert_eq!((crm.ledger("persons").len(), crm.ledger("activities").len()), (0, 0));
+    let wrote = |call: &&(jiff::Timestamp, String)| {
+        !call.1.starts_with("GET") && !call.1.contains("/search") && !call.1.contains("batch/read")
+    };
+    let calls = crm.taken_calls();
+    assert_eq!(calls.iter().filter(wrote).count(), 0, "{calls:?}");
+    let rows = world.store.shadow("hubspot", None, 10).unwrap();
+    let person = rows.iter().find(|row| row.kind == wabridge_model::OperationKind::Person).unwrap();
+    assert_eq!(person.action, "create");
+    assert_eq!(person.diff["wa_source"].1, json!("whatsapp:main"));
+    world.assert_drained();
+    assert!(world.jobs("suppressed.shadow") >= 2, "{:?}", world.books().jobs);
+}
+
+#[test]
+fn a_paused_target_waits_and_then_catches_up() {
+    let mut world = World::hubspot();
+    let crm = world.only();
+    world.store.pause_target("hubspot", Some("operator: migration")).unwrap();
+    world.says(by_number(1), "m1");
+    world.run_for(SignedDuration::from_hours(2));
+    assert_eq!(crm.taken_calls(), []);
+    world.store.pause_target("hubspot", None).unwrap();
+    world.run_for(SignedDuration::from_mins(5));
+    assert_eq!((crm.ledger("persons").len(), crm.ledger("activities").len()), (1, 1));
+}
+
+#[test]
+fn each_target_gets_the_leads_of_its_filters() {
+    let second = r#"
+[[target]]
+name = "south"
+crm = "hubspot"
+auth = { token = "env:NOWHERE" }
+regions = ["US"]
+"#;
+    let mut world = World::of(&format!("{HUBSPOT}{second}"));
+    world.says(by_number(1), "m1");
+    let american = wabridge_model::Phone::from_whatsapp_id("12025550123").unwrap();
+    let person = wabridge_model::event::Person { phone: Some(american), ..Default::default() };
+    world.says(person, "m2");
+    world.run();
+    let people = |name: &str| world.crm(name).ledger("persons").len();
+    assert_eq!((people("hubspot"), people("south")), (2, 1));
+}
