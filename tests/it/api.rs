@@ -681,7 +681,7 @@ async fn a_question_that_cannot_be_answered_names_the_parameter_and_repeats_noth
 async fn an_unknown_path_is_404_and_another_method_405() {
     let desk = Desk::open().await;
     for path in
-        ["/v1", "/v1/", "/v1/windows", "/v1/lead", "/v1/leads/1/2/3", "/v1/leads/x/context", "/v1/jobs"]
+        ["/v1", "/v1/", "/v1/windows", "/v1/lead", "/v1/leads/1/2/3", "/v1/leads/x/context", "/v1/job"]
     {
         let answered = desk.get(path).await;
         answered.problem(404);
@@ -696,6 +696,10 @@ async fn an_unknown_path_is_404_and_another_method_405() {
     ] {
         let problem = desk.method(method, path).await.problem(405);
         assert!(problem["detail"].as_str().unwrap().contains("GET"), "{path}");
+    }
+    for path in ["/v1/jobs/1/retry", "/v1/jobs/1/discard"] {
+        let problem = desk.method("GET", path).await.problem(405);
+        assert_eq!(problem["detail"], "this route knows POST only", "{path}");
     }
 }
 
@@ -787,6 +791,9 @@ async fn every_route_and_every_schema_is_described() {
     }
     let routes = [
         "get /v1/attribution",
+        "get /v1/jobs",
+        "post /v1/jobs/{id}/discard",
+        "post /v1/jobs/{id}/retry",
         "get /v1/leads",
         "get /v1/leads/{LEAD}",
         "get /v1/leads/{LEAD}/export",

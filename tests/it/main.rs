@@ -23,6 +23,7 @@ mod durable;
 mod export;
 mod golden;
 mod init;
+mod jobs_api;
 mod limits;
 mod load;
 mod logs;
