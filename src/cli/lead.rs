@@ -36,7 +36,7 @@ impl Lead {
         let api = open(config)?;
         let unknown = || Failure::new(Exit::Data, "no lead is known by this");
         let Found::Lead(person) = found(&api, &self.lead, None)? else { return Err(unknown()) };
-        let lead = view::lead(&person, now(), config).ok_or_else(unknown)?;
+        let lead = view::lead(api.store.as_ref(), &person, now(), config)?.ok_or_else(unknown)?;
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&lead)?)?;
             return Ok(Exit::Success);

@@ -112,7 +112,7 @@ pub fn export(
     let deliveries = store.deliveries_of(person.cluster)?;
     let everything = Paging { limit: usize::MAX >> 1, after: None::<Cursor> };
     let Some(timeline) = timeline::page(store, person, everything)? else { return Ok(None) };
-    let Some(lead) = view::lead(person, now, config) else { return Ok(None) };
+    let Some(lead) = view::lead(store, person, now, config)? else { return Ok(None) };
     let view = |touch| TouchView::new(touch, person.id, person.lead.phone(), &config.region.timezone);
     Ok(Some(ExportView {
         made_at: now,

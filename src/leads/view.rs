@@ -6,6 +6,8 @@ use super::find::Person;
 use super::touch::{TouchView, attribution_states, causes};
 use super::verdict::{names, policy};
 use crate::config::Config;
+use crate::store::StoreError;
+use crate::store::outbox::{Outbox, RecordRow};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -15,7 +17,7 @@ use wabridge_model::attribution::{AttributionState, Cause, Touch};
 use wabridge_model::chatbot::Utm;
 use wabridge_model::consent::{Consent, ConsentState};
 use wabridge_model::id::{EventId, IdentityKind, LeadId};
-use wabridge_model::lead::{Lead, Name};
+use wabridge_model::lead::{Birth, Lead, Name};
 use wabridge_model::window::judge;
 
 /// A lead.
@@ -173,12 +175,30 @@ pub struct RecordView {
 }
 
 /// The lead's own page; `None` for a person who is not a lead.
-#[must_use]
-pub fn lead(person: &Person, now: Timestamp, config: &Config) -> Option<LeadView> {
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn lead<S: Outbox + ?Sized>(
+    store: &S,
+    person: &Person,
+    now: Timestamp,
+    config: &Config,
+) -> Result<Option<LeadView>, StoreError> {
+    let Some(birth) = &person.lead.birth else { return Ok(None) };
+    let records = store.records(&[person.id])?.into_iter().map(record).collect();
+    Ok(Some(view(person, birth, records, now, config)))
+}
+
+fn view(
+    person: &Person,
+    birth: &Birth,
+    records: Vec<RecordView>,
+    now: Timestamp,
+    config: &Config,
+) -> LeadView {
     let Person { id, merged, lead, .. } = person;
-    let birth = lead.birth.as_ref()?;
     let visitor = lead.visitor.clone().unwrap_or_default();
-    Some(LeadView {
+    LeadView {
         id: *id,
         phone: lead.phone().map(str::to_owned),
         name: lead.name.as_ref().map(|name| name.value.clone()),
@@ -192,12 +212,18 @@ pub fn lead(person: &Person, now: Timestamp, config: &Config) -> Option<LeadView
         windows: windows(lead, now, config),
         attribution: attribution(*id, lead, &config.region.timezone),
         consent: lead.consents.iter().map(consent).collect(),
-        records: Vec::new(),
+        records,
         company: visitor.company,
         company_size: visitor.company_size,
         country: visitor.country.map(|country| country.to_string()),
         merged_into: merged.then_some(*id),
-    })
+    }
+}
+
+fn record((_, target, row): (LeadId, String, RecordRow)) -> RecordView {
+    let RecordRow { record, url, matched_by, .. } = row;
+    let matched_by = matched_by.as_str().to_owned();
+    RecordView { target, kind: record.object, id: record.id, url, matched_by }
 }
 
 fn identity(name: &Name) -> IdentityView {

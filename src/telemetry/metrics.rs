@@ -2,6 +2,7 @@
 //!
 //! In: what the web layer counts, and the books when someone looks. Out: the OpenMetrics text.
 
+use crate::store::outbox::Depth;
 use crate::store::{Backlog, Books, StoreError};
 use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
@@ -52,6 +53,26 @@ struct Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct State {
     state: String,
+}
+
+/// Labels of `wabridge_jobs_suppressed_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Suppressed {
+    reason: String,
+}
+
+/// Labels of `wabridge_outbox_depth` and of the age of what waits longest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Queue {
+    target: String,
+    priority: String,
+}
+
+/// Labels of `wabridge_dlq_depth`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Dead {
+    target: String,
+    reason: String,
 }
 
 /// Labels of `wabridge_items_total`.
@@ -140,6 +161,11 @@ pub struct Metrics {
     states: Family<State, Gauge>,
     items_seen: Counter,
     items: Family<ItemResult, Counter>,
+    jobs: Family<State, Gauge>,
+    jobs_suppressed: Family<Suppressed, Counter>,
+    outbox_depth: Family<Queue, Gauge>,
+    outbox_age: Family<Queue, Gauge<f64, AtomicU64>>,
+    dead: Family<Dead, Gauge>,
     behind: Gauge<f64, AtomicU64>,
     clock_unsure: Gauge,
     alerts: Family<Firing, Gauge>,
@@ -166,6 +192,11 @@ impl Default for Metrics {
             states: Family::default(),
             items_seen: Counter::default(),
             items: Family::default(),
+            jobs: Family::default(),
+            jobs_suppressed: Family::default(),
+            outbox_depth: Family::default(),
+            outbox_age: Family::default(),
+            dead: Family::default(),
             behind: Gauge::default(),
             clock_unsure: Gauge::default(),
             alerts: Family::default(),
@@ -222,6 +253,17 @@ impl Metrics {
         let help = "Items of projected requests: the sum of items over all results";
         registry.register("items_seen", help, self.items_seen.clone());
         registry.register("items", "Items of projected requests by result", self.items.clone());
+        let help = "Revisions of jobs by state: wanted is the sum of all others";
+        registry.register("jobs", help, self.jobs.clone());
+        let help = "Revisions of jobs that needed no writing, by reason";
+        registry.register("jobs_suppressed", help, self.jobs_suppressed.clone());
+        let help = "Jobs that are not over, by target and priority";
+        registry.register("outbox_depth", help, self.outbox_depth.clone());
+        let help = "How long ago the oldest of them was asked for";
+        let age = self.outbox_age.clone();
+        registry.register_with_unit("outbox_oldest_age", help, Unit::Seconds, age);
+        let help = "Jobs that a CRM will never take as they are, by target and kind of failure";
+        registry.register("dlq_depth", help, self.dead.clone());
         let help = "Age of the oldest stored request that is not projected";
         registry.register_with_unit("projection_behind", help, Unit::Seconds, self.behind.clone());
     }
@@ -344,6 +386,42 @@ impl Metrics {
         self.ended.get_or_create(&Ended { result: if heard { "served" } else { "no_request" } }).inc();
     }
 
+    /// Shows how deep the outbox is.
+    pub fn outbox(&self, depth: &Depth, now: Timestamp) {
+        let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        self.outbox_depth.clear();
+        self.outbox_age.clear();
+        self.dead.clear();
+        for ((target, _, priority), (count, oldest)) in &depth.jobs {
+            let queue = Queue { target: target.clone(), priority: priority.clone() };
+            self.outbox_depth.get_or_create_owned(&queue).inc_by(i64::try_from(*count).unwrap_or(i64::MAX));
+            let age = self.outbox_age.get_or_create_owned(&queue);
+            age.set(now.duration_since(*oldest).as_secs_f64().max(age.get()));
+        }
+        for ((target, cause), count) in &depth.dead {
+            // The rest of a cause names fields, which are no closed set.
+            let reason = cause.split(':').next().unwrap_or_default().to_owned();
+            let gauge = self.dead.get_or_create_owned(&Dead { target: target.clone(), reason });
+            gauge.inc_by(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn count_jobs(&self, books: &Books) {
+        let mut suppressed = 0;
+        for (name, count) in &books.jobs {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            if let Some(reason) = name.strip_prefix("suppressed.") {
+                suppressed += count;
+                let labels = Suppressed { reason: reason.to_owned() };
+                let counter = self.jobs_suppressed.get_or_create_owned(&labels);
+                counter.inner().store(count.unsigned_abs(), Ordering::Relaxed);
+            } else {
+                self.jobs.get_or_create_owned(&State { state: name.clone() }).set(count);
+            }
+        }
+        self.jobs.get_or_create_owned(&State { state: "suppressed".to_owned() }).set(suppressed);
+    }
+
     /// The text for Prometheus; the books are those of the store at this moment.
     #[must_use]
     pub fn text(&self, books: &Books, moment: Moment) -> String {
@@ -364,6 +442,7 @@ impl Metrics {
             };
             counter.inner().store(*count, Ordering::Relaxed);
         }
+        self.count_jobs(books);
         let Moment { now, clock_unsure, backlog } = moment;
         let behind = backlog.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
         self.behind.set(behind);

@@ -55,8 +55,8 @@ async fn ready(health: web::Data<Health>) -> HttpResponse {
 
 async fn metrics(health: web::Data<Health>) -> HttpResponse {
     let store = Arc::clone(&health.store);
-    let read = web::block(move || Ok::<_, StoreError>((store.books()?, store.backlog()?)));
-    let (books, backlog) = match read.await {
+    let read = web::block(move || Ok::<_, StoreError>((store.books()?, store.backlog()?, store.depth()?)));
+    let (books, backlog, depth) = match read.await {
         Ok(Ok(read)) => read,
         Ok(Err(error)) => {
             health.metrics.store_failed("read", &error);
@@ -66,6 +66,7 @@ async fn metrics(health: web::Data<Health>) -> HttpResponse {
     };
     let clock = &*health.clock;
     let moment = Moment { now: clock.now(), clock_unsure: health.watch.is_unsure(clock), backlog };
+    health.metrics.outbox(&depth, moment.now);
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(health.metrics.text(&books, moment))

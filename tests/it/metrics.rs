@@ -5,17 +5,23 @@
 
 use crate::support::socket::{NOW, Running, request};
 use std::collections::BTreeMap;
+use wabridge::store::outbox::Depth;
 use wabridge::store::{Backlog, Books, StoreError, StoreErrorKind};
 use wabridge::telemetry::metrics::{Answered, Metrics, Moment};
 
 /// Name, type, labels.
-const FAMILIES: [(&str, &str, &[&str]); 14] = [
+const FAMILIES: [(&str, &str, &[&str]); 19] = [
     ("wabridge_build", "info", &["version"]),
     ("wabridge_clock_unsure", "gauge", &[]),
     ("wabridge_connections", "gauge", &[]),
     ("wabridge_connections_ended", "counter", &["result"]),
+    ("wabridge_dlq_depth", "gauge", &["reason", "target"]),
     ("wabridge_items", "counter", &["reason", "result"]),
     ("wabridge_items_seen", "counter", &[]),
+    ("wabridge_jobs", "gauge", &["state"]),
+    ("wabridge_jobs_suppressed", "counter", &["reason"]),
+    ("wabridge_outbox_depth", "gauge", &["priority", "target"]),
+    ("wabridge_outbox_oldest_age_seconds", "gauge", &["priority", "target"]),
     ("wabridge_projection_behind_seconds", "gauge", &[]),
     ("wabridge_requests", "gauge", &["state"]),
     ("wabridge_store_errors", "counter", &["code", "op"]),
@@ -64,6 +70,13 @@ fn everything() -> String {
     let now: jiff::Timestamp = NOW.parse().unwrap();
     let oldest = Some(now - jiff::SignedDuration::from_millis(1500));
     let backlog = Backlog { waiting: 1, oldest, newest_receipt: Some(now) };
+    let queue = ("crm".to_owned(), "pending".to_owned(), "urgent".to_owned());
+    let dead = ("crm".to_owned(), "invalid: VALIDATION_ERROR (field email)".to_owned());
+    let depth = Depth {
+        jobs: [(queue, (2, now - jiff::SignedDuration::from_secs(90)))].into(),
+        dead: [(dead, 1)].into(),
+    };
+    metrics.outbox(&depth, now);
     metrics.text(&books, Moment { now, clock_unsure: true, backlog })
 }
 
@@ -106,6 +119,12 @@ fn the_samples_say_what_was_counted() {
         "wabridge_items_seen_total 3",
         "wabridge_projection_behind_seconds 1.5",
         r#"wabridge_requests{state="stored"} 3"#,
+        r#"wabridge_jobs{state="wanted"} 9"#,
+        r#"wabridge_jobs{state="suppressed"} 3"#,
+        r#"wabridge_jobs_suppressed_total{reason="coalesced"} 3"#,
+        r#"wabridge_outbox_depth{target="crm",priority="urgent"} 2"#,
+        r#"wabridge_outbox_oldest_age_seconds{target="crm",priority="urgent"} 90.0"#,
+        r#"wabridge_dlq_depth{target="crm",reason="invalid"} 1"#,
         r#"wabridge_store_errors_total{op="append",code="full"} 1"#,
         r#"wabridge_webhook_auth_failures_total{provider="meta",reason="signature_missing"} 1"#,
         r#"wabridge_webhook_refusals_total{provider="unknown",reason="unknown_channel"} 1"#,

@@ -37,7 +37,8 @@ pub(super) async fn lead(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let path = in_path(&request);
     ask(request, Scope::LeadRead, &[], move |question| {
         let api = question.api;
-        view::lead(&*known(api, path.as_deref())?, api.clock.now(), &api.config).ok_or_else(unknown)
+        let person = known(api, path.as_deref())?;
+        view::lead(api.store.as_ref(), &person, api.clock.now(), &api.config)?.ok_or_else(unknown)
     })
     .await
 }

@@ -39,7 +39,8 @@ pub(super) async fn search(request: HttpRequest) -> Result<HttpResponse, Problem
         let results = search::search(api.store.as_ref(), text, country, after, limit)?;
         let (people, next) = results.ok_or_else(unreadable)?;
         let now = api.clock.now();
-        let items = people.iter().filter_map(|person| view::lead(person, now, &api.config)).collect();
+        let views = people.iter().map(|person| view::lead(api.store.as_ref(), person, now, &api.config));
+        let items = views.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         Ok(Page { items, next: next.map(|place| place.encode()) })
     })
     .await

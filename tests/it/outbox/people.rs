@@ -1,6 +1,10 @@
 //! People who turn out to be one, and people with no outbox at all.
 
 use super::bench::*;
+use std::path::Path;
+use wabridge::config::Config;
+use wabridge::leads::find::{Found, Reference, find};
+use wabridge::leads::view;
 use wabridge::store::Leads;
 use wabridge::store::outbox::*;
 use wabridge::store::sqlite::rebuild;
@@ -103,4 +107,18 @@ fn a_duplicate_asks_for_nothing() {
     let wanted = bench.count("wanted");
     bench.write(1, "a");
     assert_eq!(bench.count("wanted"), wanted);
+}
+
+#[test]
+fn the_page_of_a_lead_names_its_records() {
+    let bench = Bench::new();
+    bench.write(1, "a");
+    bench.write_all(&bench.claim_one(), "7");
+    let reference = Reference::Phone(phone(1));
+    let Found::Lead(person) = find(&bench.store, &reference, None).unwrap() else { panic!("nobody") };
+    let config = Config::parse("", Path::new("wabridge.toml")).unwrap();
+    let view = view::lead(&bench.store, &person, bench.now, &config).unwrap().unwrap();
+    let record = &view.records[0];
+    let told = [&record.target, &record.kind, &record.id, &record.matched_by];
+    assert_eq!(told, [CRM, "contact", "7", "created"]);
 }

@@ -13,8 +13,8 @@ use wabridge_model::{Country, Phone, Priority};
 
 const HOUR: i64 = 60;
 
-/// What happens, and what the person is asked for: how soon, and in how many minutes.
-type Asked = (&'static str, Report, Option<(Priority, i64)>);
+/// What it is, the report, and how soon it asks for the person, in how many minutes.
+type Case<'a> = (&'a str, Report, Option<(Priority, i64)>);
 
 fn ad(id: &str, at: jiff::Timestamp) -> Report {
     let referral = Referral {
@@ -67,7 +67,7 @@ fn a_change_is_as_urgent_as_what_a_rep_must_know() {
     let history = Message { history: true, ..Message::new("h", MessageKind::Text) };
     let group = Message { group: true, ..Message::new("g", MessageKind::Text) };
     let of = |fact| report(by_phone(1), "x", now, fact);
-    let table: Vec<Asked> = vec![
+    let table: [Case<'_>; 17] = [
         ("an open window extended", message(by_phone(1), "b", now), Some((Bulk, 2 * HOUR))),
         ("a call", of(Fact::Call(call)), Some((Bulk, 2 * HOUR))),
         ("a name", message(named, "b", now), Some((Bulk, 5))),

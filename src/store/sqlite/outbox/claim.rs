@@ -172,3 +172,32 @@ pub(super) fn next_due(connection: &Connection, target: &str) -> Result<Option<T
     }
     Ok(next.map(instant))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_is_found_by_its_index_among_a_hundred_thousand_that_are_done() {
+        const FILL: &str = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
+             INSERT INTO jobs (target, lead, kind, subject, revision, state, priority, wanted_at, due_at, trace_id)
+             SELECT 'crm', randomblob(16), 'person', '', 1, iif(n % 1000, 'done', 'pending'), n % 3, n, n, '' FROM n;
+             ANALYZE;";
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("store.db");
+        crate::store::sqlite::SqliteStore::prepare(&path).unwrap();
+        let connection = crate::store::sqlite::open_file(&path).unwrap();
+        connection.execute_batch(FILL).unwrap();
+        for (sql, count) in [(NEXT, 5), (FIRST_DUE, 2)] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let values = rusqlite::params_from_iter((0..count).map(|_| 1));
+            let plan = statement.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = plan.map(Result::unwrap).collect();
+            assert!(plan.iter().any(|step| step.contains("jobs_due")), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("SCAN") || step.contains("TEMP")), "{plan:?}");
+        }
+        let now = instant(100_000);
+        let claim = Claim { target: "crm", now, until: now, urgent: 10, bulk: 10 };
+        assert_eq!(super::claim(&connection, &claim).unwrap().len(), 20);
+    }
+}

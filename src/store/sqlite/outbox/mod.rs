@@ -196,7 +196,11 @@ impl Outbox for SqliteStore {
     }
 
     fn records(&self, leads: &[LeadId]) -> Result<Vec<(LeadId, String, RecordRow)>, StoreError> {
-        self.readers.read(|connection| read::records(connection, leads))
+        self.readers.read(|connection| {
+            // A store that no daemon of this version has opened yet knows of no record.
+            let knows = super::schema_version(connection)?.is_some_and(|(version, _)| version >= 3);
+            if knows { read::records(connection, leads) } else { Ok(Vec::new()) }
+        })
     }
 
     fn lead_of_record(&self, target: Option<&str>, id: &str) -> Result<Vec<(LeadId, String)>, StoreError> {
