@@ -12,6 +12,7 @@ mod backup;
 mod bad_input;
 mod campaign;
 mod check;
+mod clients;
 mod command;
 mod config;
 mod control;
