@@ -56,6 +56,8 @@ pub struct Tools {
     pub reader: Arc<Live<Reader>>,
     /// The channels with secrets, to prove parked requests.
     pub channels: Arc<Live<Channels>>,
+    /// Who must look whether something is due, after a command that may have made it so.
+    pub ring: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Where commands are answered.
@@ -152,7 +154,10 @@ impl Desk {
             Err(_) => Answer::Unknown,
             Ok(request) if request.store != self.file => Answer::OtherStore,
             Ok(request) => match self.carry_out(request.ask) {
-                Ok(Some(outcome)) => Answer::Done(outcome),
+                Ok(Some(outcome)) => {
+                    (self.tools.ring)();
+                    Answer::Done(outcome)
+                }
                 Ok(None) => Answer::Unknown,
                 Err(error) => Answer::Failed(error.kind),
             },
@@ -184,7 +189,7 @@ impl Desk {
             }
             Ask::Replay { what, dry_run } => {
                 tracing::info!(dry_run, "reading requests again");
-                let Tools { store, reader, channels } = &self.tools;
+                let Tools { store, reader, channels, .. } = &self.tools;
                 let replayed = replay(&**store, &reader.get(), &channels.get(), what, dry_run)?;
                 Some(Outcome::Replayed(replayed))
             }

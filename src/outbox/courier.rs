@@ -9,10 +9,10 @@ use super::breaker::{Admit, Breaker, State};
 use super::dice::Dice;
 use super::dossier::{Not, dossier};
 use super::errand::{Errand, GivenUp, LEASE};
-use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide, first_aid};
+use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
 use super::transport::{HELD_BACK, Metered};
 use super::watch::{Change, DRIFT, Known, Watch};
-use super::work::{GONE, SHADOW, Work};
+use super::work::{GONE, SHADOW, Work, asks, spread};
 use crate::clock::Clock;
 use crate::config::Live;
 use crate::config::target::Mode;
@@ -475,21 +475,6 @@ impl Courier {
             tracing::warn!(target_name = name, crm, cause, jobs, trace_id, "not delivered");
         }
     }
-}
-
-/// Nothing of a step is due before the time that the CRM asked for, whatever failed in another way.
-fn spread(works: &mut [Work], floor: Effect, now: Timestamp) {
-    let Effect::Wait(wait) = floor else { return };
-    let floor = after(now, wait);
-    for end in works.iter_mut().flat_map(|work| work.ends.iter_mut().flatten()) {
-        if let End::Retry { due_at, .. } | End::Doubt { due_at, .. } = end {
-            *due_at = (*due_at).max(floor);
-        }
-    }
-}
-
-fn asks(works: &[Work], aid: FirstAid) -> bool {
-    works.iter().flat_map(|work| work.failures.iter().flatten()).any(|failure| first_aid(failure.kind) == aid)
 }
 
 /// The result of an attempt, for metrics.

@@ -3,7 +3,7 @@
 use super::Setup;
 use super::dossier::Dossier;
 use super::plan::{Draft, Sheet, Stand};
-use super::retry::cause;
+use super::retry::{Effect, FirstAid, after, cause, first_aid};
 use super::watch::Health;
 use crate::store::outbox::{End, Job, Leased, RecordRow, Settled};
 use jiff::Timestamp;
@@ -346,4 +346,20 @@ impl Work {
 
 fn done(record: RecordRef) -> End {
     End::Done { record: Some(record), matched_by: None, candidates: Vec::new(), left_out: BTreeMap::new() }
+}
+
+/// Nothing of a step is due before the time that the CRM asked for, whatever failed in another way.
+pub(super) fn spread(works: &mut [Work], floor: Effect, now: Timestamp) {
+    let Effect::Wait(wait) = floor else { return };
+    let floor = after(now, wait);
+    for end in works.iter_mut().flat_map(|work| work.ends.iter_mut().flatten()) {
+        if let End::Retry { due_at, .. } | End::Doubt { due_at, .. } = end {
+            *due_at = (*due_at).max(floor);
+        }
+    }
+}
+
+/// Whether any failure needs this before it can be decided.
+pub(super) fn asks(works: &[Work], aid: FirstAid) -> bool {
+    works.iter().flat_map(|work| work.failures.iter().flatten()).any(|failure| first_aid(failure.kind) == aid)
 }

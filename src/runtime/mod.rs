@@ -202,6 +202,10 @@ impl Daemon {
             store: Arc::clone(&store),
             reader: Arc::clone(&reloader.projection),
             channels: Arc::clone(&reloader.hooks),
+            ring: {
+                let couriers = Arc::clone(&couriers);
+                Arc::new(move || couriers.ring())
+            },
         };
         let control = control(control_at.as_deref(), configured, &file, tools)?;
         let watchdog = Watchdog::start(Arc::clone(&store)).map_err(refused)?;

@@ -8,8 +8,8 @@ use crate::store::StoreError;
 use crate::store::outbox::JobState;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use wabridge_model::OperationKind;
 use wabridge_model::id::LeadId;
+use wabridge_model::{OperationKind, Priority};
 
 const DOING: &str = "ask for a job";
 /// The causes that come from the person's own job.
@@ -43,7 +43,8 @@ pub(super) fn want(
 ) -> Result<(), StoreError> {
     let known = find(connection, lead, &asked.target, asked.kind, &asked.subject)?;
     let Some(known) = known else {
-        add(connection, lead, asked, at)?;
+        let first = at_once(asked, at);
+        add(connection, lead, first.as_ref().unwrap_or(asked), at)?;
         return count(connection, "jobs.wanted", 1);
     };
     // A deal is created once; what it holds is worked out when it is.
@@ -70,6 +71,13 @@ pub(super) fn want(
     }
     run(connection, DOING, "UPDATE jobs SET trace_id = ? WHERE id = ?", params![asked.trace_id, id])?;
     count(connection, "jobs.wanted", 1)
+}
+
+/// Whoever a target has never heard of is new there, however long we have known them.
+fn at_once(asked: &Want, at: Timestamp) -> Option<Want> {
+    let is_person = asked.kind == OperationKind::Person;
+    let priority = asked.priority.min(Priority::Urgent);
+    is_person.then(|| Want { priority, due_at: asked.due_at.min(at), ..asked.clone() })
 }
 
 fn find(
