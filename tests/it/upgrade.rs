@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use wabridge::store::outbox::{JobFilter, Outbox};
 use wabridge::store::sqlite::{Signals, SqliteStore, rebuild};
 use wabridge::store::{Inbox, Leads, Ledger};
 
@@ -26,6 +27,16 @@ fn copy_of(stem: &str, folder: &TempDir) -> PathBuf {
 #[test]
 fn every_migration_has_a_database_of_its_release() {
     assert_eq!(stems("migrations/sqlite", "sql"), stems("fixtures/store", "db"));
+}
+
+#[test]
+fn what_was_delivered_before_an_upgrade_is_known_after_it() {
+    let folder = TempDir::new().unwrap();
+    let path = copy_of("V0003__delivery", &folder);
+    let store = SqliteStore::open_to_read(&path).unwrap();
+    assert_eq!(store.jobs(&JobFilter::default(), 0, 10).unwrap().len(), 2);
+    let found = store.lead_of_record(Some("hubspot"), "50101").unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
 }
 
 #[test]
