@@ -242,6 +242,13 @@ impl Books {
             && of(&self.items, "seen") == all_but(&self.items, "seen")
             && of(&self.jobs, "wanted") == all_but(&self.jobs, "wanted")
     }
+
+    /// Whether every job is written, or needs no writing.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        let open = ["pending", "leased", "doubt", "held", "dead"];
+        open.iter().all(|state| self.jobs.get(*state).copied().unwrap_or(0) == 0)
+    }
 }
 
 /// Counting.

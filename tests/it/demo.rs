@@ -54,6 +54,10 @@ fn the_demo_balances_and_shows_leads_of_every_source_with_different_verdicts_and
     let items = &shown["items"];
     assert_eq!(items["applied"], items["duplicate"]);
     assert_eq!(shown["requests"]["waiting"], 0);
+    // Every lead is in the CRM once, although two of its answers were lost and two were refusals.
+    assert_eq!(shown["crm"]["persons"], 14);
+    assert_eq!(shown["jobs"]["dead"], 0);
+    assert!(shown["crm"]["activities"].as_u64().unwrap() >= 13, "{}", shown["crm"]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `wabridge demo`: the main job on one screen, with nothing to configure and no network.
 //!
 //! In: nothing. Out: a real daemon on a temporary store, proven traffic of every provider with
-//! re-deliveries, disorder and forgeries, and what the API answers about it.
+//! re-deliveries, disorder and forgeries, carried into a simulated CRM that has bad moments, and what the API answers.
 
+mod crm;
 mod partners;
 mod play;
 mod script;
@@ -43,30 +44,37 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self, out: &mut dyn Write) -> Result<Exit, Failure> {
         let folder = Folder::new()?;
-        let config = config(folder.0.join("demo.db"), self.port)?;
-        let clock = Arc::new(SystemClock::default());
+        let mut config = config(folder.0.join("demo.db"), self.port)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let crm = crm::Crm::start()?;
+        let target = crm.target().ok_or_else(|| Failure::new(Exit::Internal, "the demo's CRM is unknown"))?;
+        runtime.block_on(crm.set_up(&target, &config)).or_exit(Exit::Internal)?;
+        config.targets.push(target);
+        let clock: Arc<SystemClock> = Arc::default();
         let requests = script::requests(clock.now(), &config).or_exit(Exit::Internal)?;
         let token = token(&config, &*clock)?;
         let address = config.server.listen;
-        let daemon = Daemon::start(config, clock).or_exit(if address.port() == 0 {
+        let daemon = Daemon::start(config, Arc::clone(&clock) as _).or_exit(if address.port() == 0 {
             Exit::Internal
         } else {
             Exit::Unavailable
         })?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let outcome = runtime.block_on(async {
             let client = play::Client::new(daemon.address, &token)?;
             let sent = client.deliver(&requests).await?;
             play::drained(&*daemon.store).await?;
+            crm::delivered(&*daemon.store, || clock.now()).await?;
             client.ask(sent, &script::people()).await
         });
         let outcome = outcome.or_exit(Exit::Internal)?;
         let books = daemon.store.books().or_exit(Exit::Internal)?;
-        let balanced = books.balance() && outcome.is_as_sent(&books);
+        let delivered = crm.delivered();
+        let is_delivered = delivered.persons == outcome.leads.len() && books.is_delivered();
+        let balanced = books.balance() && outcome.is_as_sent(&books) && is_delivered;
         if self.json {
-            show::json(out, &outcome, &books, balanced)?;
+            show::json(out, &outcome, &books, &delivered, balanced)?;
         } else {
-            show::text(out, &outcome, &books, balanced)?;
+            show::text(out, &outcome, &books, &delivered, balanced)?;
             if !self.exit {
                 show::where_to_look(out, daemon.address, &token)?;
             }

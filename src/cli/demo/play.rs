@@ -27,6 +27,9 @@ pub(super) enum PlayError {
     /// The API refused a question.
     #[error("the API answered {0}")]
     Api(StatusCode),
+    /// The simulated CRM could not be set up.
+    #[error("the demo's CRM could not be set up")]
+    Crm,
     /// Not everything was processed in time.
     #[error("the daemon did not finish in time")]
     Late,

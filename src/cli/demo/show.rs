@@ -1,5 +1,6 @@
 //! What the demo prints.
 
+use super::crm::Delivered;
 use super::play::Outcome;
 use crate::store::Books;
 use serde_json::{Value, json};
@@ -8,17 +9,30 @@ use std::net::SocketAddr;
 use wabridge_providers::registry::PROVIDERS;
 
 /// The outcome as one JSON object.
-pub(super) fn json(out: &mut dyn Write, outcome: &Outcome, books: &Books, balanced: bool) -> Result<()> {
+pub(super) fn json(
+    out: &mut dyn Write,
+    outcome: &Outcome,
+    books: &Books,
+    delivered: &Delivered,
+    balanced: bool,
+) -> Result<()> {
     let leads: Vec<&Value> = outcome.leads.iter().map(|(_, lead)| lead).collect();
     let value = json!({
         "requests": books.requests, "items": books.items, "leads": leads,
-        "verdicts": outcome.verdicts, "touches": outcome.touches, "balanced": balanced,
+        "verdicts": outcome.verdicts, "touches": outcome.touches, "jobs": books.jobs,
+        "crm": { "persons": delivered.persons, "activities": delivered.activities }, "balanced": balanced,
     });
     writeln!(out, "{value:#}")
 }
 
 /// The outcome for a person.
-pub(super) fn text(out: &mut dyn Write, outcome: &Outcome, books: &Books, balanced: bool) -> Result<()> {
+pub(super) fn text(
+    out: &mut dyn Write,
+    outcome: &Outcome,
+    books: &Books,
+    delivered: &Delivered,
+    balanced: bool,
+) -> Result<()> {
     let Outcome { acknowledged, refused, .. } = outcome;
     writeln!(
         out,
@@ -46,8 +60,15 @@ pub(super) fn text(out: &mut dyn Write, outcome: &Outcome, books: &Books, balanc
         let (state, provider) = (of(touch, "/state").unwrap_or("?"), of(touch, "/provider").unwrap_or("?"));
         writeln!(out, "  {source:<16} {click:<17} by {provider:<9} {state}{because}")?;
     }
+    let Delivered { persons, activities, calls, failed } = delivered;
+    writeln!(
+        out,
+        "\nIn the CRM (a simulated HubSpot): {persons} people, {activities} conversations, in {calls} calls, \
+         {failed} of which were refused or cut off."
+    )?;
     writeln!(out, "\nrequests: {}", pairs(&books.requests))?;
     writeln!(out, "items:    {}", pairs(&books.items))?;
+    writeln!(out, "jobs:     {}", pairs(&books.jobs))?;
     writeln!(
         out,
         "{}",
