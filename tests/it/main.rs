@@ -12,7 +12,6 @@ mod backup;
 mod bad_input;
 mod campaign;
 mod check;
-mod clients;
 mod command;
 mod config;
 mod control;
