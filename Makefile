@@ -4,10 +4,10 @@
 NEXTEST := 0.9.143
 
 # Debian packages that building and testing need: a C compiler for SQLite, strace to watch the flushes,
-# systemd to check the units.
-PACKAGES := build-essential strace curl ca-certificates tzdata systemd
+# systemd to check the units, Python for the CRMs' own client libraries.
+PACKAGES := build-essential strace curl ca-certificates tzdata systemd python3 python3-venv
 # The commands those packages give; when they and the time zones are there, nothing is installed.
-COMMANDS := cc strace curl dpkg-deb systemd-analyze
+COMMANDS := cc strace curl dpkg-deb systemd-analyze python3
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
@@ -42,6 +42,7 @@ tools:
 	    command -v $$command >/dev/null || missing="$$missing $$command"; \
 	done; \
 	[ -d /usr/share/zoneinfo ] || missing="$$missing tzdata"; \
+	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
 	    echo "missing:$$missing; install what your system calls: $(PACKAGES)" >&2; exit 1; \

@@ -38,6 +38,11 @@ impl<'a> Call<'a> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether a switch of the query is on: `true`, also as the `True` that HubSpot's Python client sends.
+    pub(crate) fn told(&self, name: &str) -> bool {
+        self.query(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
     /// Every value of a query parameter, given several times or separated by commas.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         let named = self.query.iter().filter(|(key, _)| key == name);

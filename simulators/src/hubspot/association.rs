@@ -1,11 +1,12 @@
 //! Links between records: inline when one is made, one at a time, in batches, and listed.
 
-use super::HubSpot;
+use super::batch::complete;
 use super::kind::Kind;
 use super::problem::Problem;
 use super::schema::nothing_here;
 use super::unknown_object;
 use super::write::json_body;
+use super::{HubSpot, Visit};
 use crate::call::{Answer, Call};
 use serde_json::{Value, json};
 
@@ -71,12 +72,12 @@ impl HubSpot {
         call: &Call<'_>,
         kind: Kind,
         id: &str,
-        method: &str,
         path: &[&str],
+        visit: Visit,
     ) -> Result<Answer, Problem> {
         let from = self.named(kind, id, None)?;
         let other = |name: &str| Kind::find(name).ok_or_else(|| unknown_object(name));
-        match (method, path) {
+        match (call.method, path) {
             ("GET", [to]) => {
                 let results: Vec<Value> = self
                     .linked(from, other(to)?)
@@ -89,7 +90,7 @@ impl HubSpot {
                 let to = other(to)?;
                 let to_id = self.named(to, to_id, None)?;
                 let done = self.link_by_default((kind, from), (to, to_id))?;
-                Ok(Answer::new(200, json!({ "status": "COMPLETE", "results": done })))
+                Ok(complete(200, done, Vec::new(), visit))
             }
             ("PUT", [to, to_id]) => {
                 let to = other(to)?;
@@ -140,9 +141,9 @@ impl HubSpot {
     pub(super) fn batch_associations(
         &mut self,
         call: &Call<'_>,
-        from: Kind,
-        to: Kind,
+        (from, to): (Kind, Kind),
         path: &[&str],
+        visit: Visit,
     ) -> Result<Answer, Problem> {
         let body = json_body(call)?;
         let inputs = body["inputs"].as_array().cloned().unwrap_or_default();
@@ -170,7 +171,7 @@ impl HubSpot {
                         "toObjectTypeId": to.type_id(), "toObjectId": b.to_string(), "labels": [],
                     }));
                 }
-                return Ok(Answer::new(201, json!({ "status": "COMPLETE", "results": results })));
+                return Ok(complete(201, results, Vec::new(), visit));
             }
             ("POST", ["batch", "read"]) => {
                 for input in &inputs {
@@ -182,7 +183,7 @@ impl HubSpot {
             }
             _ => return Err(nothing_here()),
         }
-        Ok(Answer::new(200, json!({ "status": "COMPLETE", "results": results })))
+        Ok(complete(200, results, Vec::new(), visit))
     }
 }
 

@@ -150,7 +150,7 @@ impl HubSpot {
     ) -> Result<Answer, Problem> {
         let properties = properties_asked(kind, body);
         let by = body["idProperty"].as_str();
-        let archived = call.query("archived") == Some("true");
+        let archived = call.told("archived");
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for input in inputs {
             let id = input["id"]
@@ -203,7 +203,8 @@ fn absent(kind: Kind, ids: Vec<String>) -> Problem {
     Problem { context: vec![("ids", ids)], ..Problem::new(404, "OBJECT_NOT_FOUND", message) }
 }
 
-fn complete(done: u16, results: Vec<Value>, errors: Vec<Value>, visit: Visit) -> Answer {
+/// The answer to a batch: `done`, or 207 where some of it was refused.
+pub(super) fn complete(done: u16, results: Vec<Value>, errors: Vec<Value>, visit: Visit) -> Answer {
     let mut body = json!({
         "status": "COMPLETE", "results": results, "startedAt": visit.now, "completedAt": visit.now,
     });

@@ -130,7 +130,7 @@ impl HubSpot {
             ["crm", "associations", from, to, rest @ ..] => {
                 let from = Kind::find(from).ok_or_else(|| unknown_object(from))?;
                 let to = Kind::find(to).ok_or_else(|| unknown_object(to))?;
-                self.batch_associations(call, from, to, rest)
+                self.batch_associations(call, (from, to), rest, visit)
             }
             ["crm", "properties", rest @ ..] => self.properties(call, rest),
             ["crm", "property-validations", _] if call.method == "GET" => {
@@ -165,7 +165,7 @@ impl HubSpot {
                 self.archive(kind, id, visit.now);
                 Ok(Answer::empty())
             }
-            (method, [id, "associations", rest @ ..]) => self.associations(call, kind, id, method, rest),
+            (_, [id, "associations", rest @ ..]) => self.associations(call, kind, id, rest, visit),
             _ => Err(nothing_here()),
         }
     }

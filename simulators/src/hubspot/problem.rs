@@ -84,7 +84,8 @@ impl Problem {
         body
     }
 
-    /// As one of a batch's `errors[]`, beside what tells its item.
+    /// As one of a batch's `errors[]`, beside what tells its item: unlike the answer to a whole request it has
+    /// its lists even where they are empty, as HubSpot's published schema requires.
     pub(super) fn item(&self, legacy: bool, more: Vec<(&'static str, Vec<String>)>) -> Value {
         let mut body = self.shared(legacy);
         let mut context = Map::new();
@@ -92,6 +93,8 @@ impl Problem {
             context.insert((*name).to_owned(), json!(values));
         }
         body.insert("context".to_owned(), Value::Object(context));
+        body.entry("errors").or_insert_with(|| json!([]));
+        body.insert("links".to_owned(), json!({}));
         Value::Object(body)
     }
 

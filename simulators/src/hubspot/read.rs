@@ -12,7 +12,7 @@ const LONGEST_PAGE: usize = 100;
 impl HubSpot {
     /// `GET /crm/objects/{type}/{id}`
     pub(super) fn read_one(&self, call: &Call<'_>, kind: Kind, id: &str) -> Result<Answer, Problem> {
-        let archived = call.query("archived") == Some("true");
+        let archived = call.told("archived");
         let record = if archived {
             let at = id.parse().ok().and_then(|id: u64| self.records.get(&id));
             at.filter(|it| it.kind == kind && it.archived.is_some()).ok_or_else(|| Problem::not_found(id))?
@@ -47,7 +47,7 @@ impl HubSpot {
             .ok_or_else(|| Problem::invalid(format!("limit must be between 1 and {LONGEST_PAGE}")))?;
         let after = call.query("after").map_or(Ok(0), str::parse);
         let after: u64 = after.map_err(|_| Problem::invalid("after is not of a page before"))?;
-        let archived = call.query("archived") == Some("true");
+        let archived = call.told("archived");
         let properties = self.properties_of(call, kind);
         let here = self.records.values().filter(|it| it.kind == kind && it.archived.is_some() == archived);
         // `after` is the first id of the next page.

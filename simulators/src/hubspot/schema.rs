@@ -247,7 +247,7 @@ impl HubSpot {
         let kind = Kind::find(name).ok_or_else(|| unknown_object(name))?;
         match (call.method, rest) {
             ("GET", []) => {
-                let archived = call.query("archived") == Some("true");
+                let archived = call.told("archived");
                 let of = self.schema.of(kind).filter(|property| property.archived == archived);
                 let results: Vec<Value> = of.map(Property::shown).collect();
                 Ok(Answer::new(200, json!({ "results": results })))

@@ -1,0 +1,177 @@
+//! CRMs' own client libraries against the simulators: what they send is understood, and what they must find in
+//! an answer is there, so that adapter and simulator cannot share one misreading.
+//!
+//! The library is fetched from PyPI once per set of requirements, held to their hashes, into a virtual
+//! environment below `target`. Where it cannot be had the test fails: a proof that was not made is none.
+
+use crate::command::{Place, ended, wabridge};
+use crate::support::client::get;
+use crate::support::process::{terminate, until};
+use data_encoding::HEXLOWER;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// `simulators/clients/<crm>/`
+fn files(crm: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("simulators/clients").join(crm)
+}
+
+/// A Python with what the client's `requirements.txt` lists, installed where it is not yet.
+fn python(crm: &str) -> PathBuf {
+    let requirements = files(crm).join("requirements.txt");
+    let digest = HEXLOWER.encode(&Sha256::digest(fs::read(&requirements).unwrap()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("client-{crm}-{}", &digest[..16]));
+    let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
+    // Two runs of the suite at once share the folder.
+    let lock = File::create(folder.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    // The interpreter it was made with may be gone since.
+    let works = |python: &Path| {
+        let version = Command::new(python).arg("--version").stdin(Stdio::null()).output();
+        version.is_ok_and(|version| version.status.success())
+    };
+    if !(complete.exists() && works(&python)) {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv", "--clear"]).arg(&folder);
+        must("a virtual environment cannot be made (Debian: apt-get install python3-venv)", make);
+        let mut install = Command::new(&python);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
+        install.args(["--only-binary", ":all:", "--no-deps", "--require-hashes", "-r"]).arg(&requirements);
+        must(&format!("the official client of {crm} cannot be fetched from PyPI"), install);
+        File::create(&complete).unwrap();
+    }
+    python
+}
+
+fn must(otherwise: &str, command: Command) {
+    let done = ended(command, b"");
+    assert_eq!(done.code, 0, "{otherwise}:\n{}{}", done.out, done.err);
+}
+
+/// `wabridge simulate`, ended with the test.
+struct Simulated {
+    child: Child,
+    line: Value,
+}
+
+impl Simulated {
+    fn start(crm: &str, place: &Place) -> Simulated {
+        let mut command = wabridge(&place.path(""));
+        command.args(["simulate", crm, "--port", "0"]);
+        // What it leaves in the folder for temporary files goes with the place.
+        command.env("TMPDIR", place.path("")).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in: {line}"));
+        Simulated { child, line }
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.line[key].as_str().unwrap()
+    }
+
+    fn ledger(&self) -> Value {
+        let address = self.text("base_url").strip_prefix("http://").unwrap().parse().unwrap();
+        let (status, body) = get(address, "/_ledger").unwrap();
+        assert_eq!(status, 200);
+        serde_json::from_str(&body).unwrap()
+    }
+}
+
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn simulate_tells_a_target_that_can_be_pasted_and_takes_its_token_away_with_it() {
+    let place = Place::new("");
+    let mut simulated = Simulated::start("hubspot", &place);
+    assert!(simulated.text("base_url").starts_with("http://127.0.0.1:"), "{}", simulated.line);
+    assert!(!simulated.text("notice_secret").is_empty());
+    let target = &simulated.line["target"];
+    assert_eq!(target["crm"], "hubspot");
+    assert_eq!(target["base_url"], simulated.line["base_url"]);
+    let token = PathBuf::from(target["auth"]["token"].as_str().unwrap().strip_prefix("file:").unwrap());
+    assert_eq!(fs::read_to_string(&token).unwrap(), simulated.text("token"));
+    assert_eq!(simulated.ledger()["persons"], serde_json::json!([]));
+    terminate(simulated.child.id());
+    let status = until("the simulator ends", || simulated.child.try_wait().unwrap());
+    assert!(status.success(), "{status}");
+    assert!(!token.exists());
+}
+
+#[test]
+fn simulate_of_an_unknown_crm_names_those_there_are() {
+    let done = Place::new("").run(&["simulate", "hubspott"]);
+    assert_eq!((done.code, done.out.as_str()), (64, ""));
+    assert!(done.err.contains("did you mean 'hubspot'"), "{}", done.err);
+}
+
+/// What must have held, in this order.
+const STEPS: &[&str] = &[
+    "contact created",
+    "contact read by id",
+    "contact read by address",
+    "contact found by address",
+    "contact found by phone",
+    "contact updated",
+    "unique property created",
+    "contacts upserted",
+    "batch refused in part",
+    "contacts read by key",
+    "activity created",
+    "activity's association read",
+    "pipelines read",
+    "deal created",
+    "deal linked and unlinked",
+    "deals linked in batches",
+    "deal refused outside its pipeline",
+    "duplicate refused",
+    "unknown property refused",
+    "unknown contact refused",
+    "wrong token refused",
+    "contacts merged",
+    "contact archived",
+];
+
+#[test]
+fn client_of_hubspot_and_simulator_understand_each_other() {
+    let python = python("hubspot");
+    let place = Place::new("");
+    let simulated = Simulated::start("hubspot", &place);
+    let mut script = Command::new(python);
+    // Isolated: nothing of the caller's own Python comes in.
+    script.arg("-I").arg(files("hubspot").join("exchange.py")).arg(simulated.text("base_url"));
+    script.env("HUBSPOT_TOKEN", simulated.text("token"));
+    let done = ended(script, b"");
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    let said: Vec<Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<&str> = said.iter().map(|it| it["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, STEPS);
+
+    let id = |step: &str| said.iter().find(|it| it["step"] == step).unwrap()["id"].clone();
+    let ledger = simulated.ledger();
+    // The two of the batch were merged, and the one that was left archived.
+    let [person] = ledger["persons"].as_array().unwrap().as_slice() else { panic!("{}", ledger["persons"]) };
+    assert_eq!(person["id"], id("contact created"));
+    assert_eq!(person["email"], "asha@example.com");
+    assert_eq!(person["phone"], "+91 98765 43210");
+    assert_eq!(person["fields"]["lastname"], "Changed");
+    let [activity] = ledger["activities"].as_array().unwrap().as_slice() else {
+        panic!("{}", ledger["activities"])
+    };
+    assert_eq!((&activity["id"], &activity["person_id"]), (&id("activity created"), &person["id"]));
+    assert_eq!(activity["text"], "Asked for the price list.");
+    let [deal] = ledger["deals"].as_array().unwrap().as_slice() else { panic!("{}", ledger["deals"]) };
+    assert_eq!((&deal["id"], &deal["person_id"]), (&id("deal created"), &person["id"]));
+    assert_eq!((&deal["pipeline"], &deal["stage"]), (&"default".into(), &"appointmentscheduled".into()));
+}
