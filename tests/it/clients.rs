@@ -5,13 +5,14 @@
 //! environment below `target`. Where it cannot be had the test fails: a proof that was not made is none.
 
 use crate::command::{Place, ended, wabridge};
-use crate::support::client::get;
+use crate::support::client::{Client, get};
 use crate::support::process::{terminate, until};
 use data_encoding::HEXLOWER;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -59,9 +60,9 @@ struct Simulated {
 }
 
 impl Simulated {
-    fn start(crm: &str, place: &Place) -> Simulated {
+    fn start(crm: &str, place: &Place, more: &[&str]) -> Simulated {
         let mut command = wabridge(&place.path(""));
-        command.args(["simulate", crm, "--port", "0"]);
+        command.args(["simulate", crm, "--port", "0"]).args(more);
         // What it leaves in the folder for temporary files goes with the place.
         command.env("TMPDIR", place.path("")).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -75,11 +76,26 @@ impl Simulated {
         self.line[key].as_str().unwrap()
     }
 
+    fn address(&self) -> SocketAddr {
+        self.text("base_url").strip_prefix("http://").unwrap().parse().unwrap()
+    }
+
     fn ledger(&self) -> Value {
-        let address = self.text("base_url").strip_prefix("http://").unwrap().parse().unwrap();
-        let (status, body) = get(address, "/_ledger").unwrap();
+        let (status, body) = get(self.address(), "/_ledger").unwrap();
         assert_eq!(status, 200);
         serde_json::from_str(&body).unwrap()
+    }
+
+    /// Posts a body, which must be taken.
+    fn post(&self, path: &str, body: &Value) -> Value {
+        let (body, token) = (body.to_string(), self.text("token"));
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: crm\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (status, answer) = Client::connect(self.address()).unwrap().send(request.as_bytes()).unwrap();
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+        serde_json::from_str(&answer).unwrap()
     }
 }
 
@@ -94,7 +110,7 @@ impl Drop for Simulated {
 #[test]
 fn simulate_tells_a_target_that_can_be_pasted_and_takes_its_token_away_with_it() {
     let place = Place::new("");
-    let mut simulated = Simulated::start("hubspot", &place);
+    let mut simulated = Simulated::start("hubspot", &place, &[]);
     assert!(simulated.text("base_url").starts_with("http://127.0.0.1:"), "{}", simulated.line);
     assert!(!simulated.text("notice_secret").is_empty());
     let target = &simulated.line["target"];
@@ -102,7 +118,7 @@ fn simulate_tells_a_target_that_can_be_pasted_and_takes_its_token_away_with_it()
     assert_eq!(target["base_url"], simulated.line["base_url"]);
     let token = PathBuf::from(target["auth"]["token"].as_str().unwrap().strip_prefix("file:").unwrap());
     assert_eq!(fs::read_to_string(&token).unwrap(), simulated.text("token"));
-    assert_eq!(simulated.ledger()["persons"], serde_json::json!([]));
+    assert_eq!(simulated.ledger()["persons"], json!([]));
     terminate(simulated.child.id());
     let status = until("the simulator ends", || simulated.child.try_wait().unwrap());
     assert!(status.success(), "{status}");
@@ -147,7 +163,7 @@ const STEPS: &[&str] = &[
 fn client_of_hubspot_and_simulator_understand_each_other() {
     let python = python("hubspot");
     let place = Place::new("");
-    let simulated = Simulated::start("hubspot", &place);
+    let simulated = Simulated::start("hubspot", &place, &[]);
     let mut script = Command::new(python);
     // Isolated: nothing of the caller's own Python comes in.
     script.arg("-I").arg(files("hubspot").join("exchange.py")).arg(simulated.text("base_url"));
@@ -174,4 +190,40 @@ fn client_of_hubspot_and_simulator_understand_each_other() {
     let [deal] = ledger["deals"].as_array().unwrap().as_slice() else { panic!("{}", ledger["deals"]) };
     assert_eq!((&deal["id"], &deal["person_id"]), (&id("deal created"), &person["id"]));
     assert_eq!((&deal["pipeline"], &deal["stage"]), (&"default".into(), &"appointmentscheduled".into()));
+}
+
+#[test]
+fn client_of_hubspot_finds_change_notices_well_signed() {
+    let python = python("hubspot");
+    let place = Place::new("");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/crm/hubspot?to=one", listener.local_addr().unwrap());
+    let simulated = Simulated::start("hubspot", &place, &["--notify", &url]);
+    let made = simulated.post("/crm/v3/objects/contacts", &json!({"properties": {"lastname": "Example"}}));
+    simulated.post("/_change", &json!({"person_id": made["id"], "field": "city", "value": "Pune"}));
+
+    let mut stream = BufReader::new(listener.accept().unwrap().0);
+    let head: Vec<String> =
+        stream.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+    let header = |name: &str| {
+        let value = |line: &String| {
+            let (it, value) = line.split_once(": ")?;
+            it.eq_ignore_ascii_case(name).then(|| value.to_owned())
+        };
+        head.iter().find_map(value).unwrap_or_else(|| panic!("no {name} in {head:?}"))
+    };
+    let mut body = vec![0; header("content-length").parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    stream.get_mut().write_all(b"HTTP/1.1 204 Taken\r\nconnection: close\r\n\r\n").unwrap();
+
+    let judged = |url: &str| {
+        let mut script = Command::new(&python);
+        script.arg("-I").arg(files("hubspot").join("notice.py"));
+        script.args([&header("x-hubspot-signature-v3"), &header("x-hubspot-request-timestamp"), url]);
+        script.env("HUBSPOT_SECRET", simulated.text("notice_secret"));
+        let done = ended(script, &body);
+        assert_eq!(done.code, 0, "{}", done.err);
+        done.out.trim().to_owned()
+    };
+    assert_eq!((judged(&url), judged("http://127.0.0.1/other")), ("true".to_owned(), "false".to_owned()));
 }
