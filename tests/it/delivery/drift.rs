@@ -60,7 +60,7 @@ fn thirty_changes_of_the_schema_are_noticed_by_name_and_no_lead_is_written_in_pa
             shown += 1;
         }
     }
-    assert!(shown >= 30, "{shown}");
+    assert!(shown >= 50, "{shown}");
 }
 
 fn mutate(when: When, mutation: &Mutation) {
