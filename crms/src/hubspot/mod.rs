@@ -9,7 +9,7 @@
 //! business-scoped id does not: such a lead is looked for again by search before it is written again. Activities are
 //! `find_then_write`: HubSpot has no unique property for them, so the last line of the body carries a reference,
 //! found through the contact's associations, which are never behind as the search is. Deals are `exact`: they are
-//! created with a unique property of ours ([`DEAL_KEY`]) together with their association in one request. An upsert
+//! created with a unique property of ours (`wa_deal_key`) together with their association in one request. An upsert
 //! would not do: it cannot associate, and, repeated, it would move a deal back that a person has moved on.
 //!
 //! **Names.** HubSpot refuses a new contact that has none of `email`, `firstname`, `lastname`. Where none is mapped
