@@ -189,14 +189,16 @@ impl State {
             let span = SignedDuration::try_from_secs_f64(seconds).ok().filter(|span| !span.is_negative());
             span.ok_or_else(|| format!("{key}: {seconds} is no number of seconds"))
         };
+        // Read whole before any of it holds: a refused request has changed nothing.
+        let lag = set.search_lag_seconds.map(|seconds| span(seconds, "search_lag_seconds")).transpose()?;
+        let ttl = set.token_ttl_seconds;
+        let ttl =
+            ttl.map(|ttl| ttl.map(|seconds| span(seconds, "token_ttl_seconds")).transpose()).transpose()?;
         if let Some(schema) = &set.schema {
             self.crm.reshape(schema)?;
         }
-        if let Some(seconds) = set.search_lag_seconds {
-            self.settings.search_lag = span(seconds, "search_lag_seconds")?;
-        }
-        if let Some(ttl) = set.token_ttl_seconds {
-            let ttl = ttl.map(|seconds| span(seconds, "token_ttl_seconds")).transpose()?;
+        self.settings.search_lag = lag.unwrap_or(self.settings.search_lag);
+        if let Some(ttl) = ttl {
             self.settings.token_until = ttl.map(|ttl| now.saturating_add(ttl).unwrap_or(Timestamp::MAX));
         }
         if let Some(quota) = &set.quota {

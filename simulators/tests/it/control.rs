@@ -105,6 +105,9 @@ fn a_slip_in_a_control_request_is_an_error() {
         assert!(said.status == 400 && said.body["error"].is_string(), "{route} {body}");
     }
     assert_eq!(desk.get("/_nosuch").status, 404);
+    let half_right = json!({"schema": {"remove": ["city"]}, "token_ttl_seconds": -1});
+    assert_eq!(desk.post("/_set", half_right).status, 400);
+    desk.contact(json!({"lastname": "A", "city": "Pune"}));
 }
 
 #[test]
