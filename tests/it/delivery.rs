@@ -6,4 +6,5 @@ mod humans;
 mod modes;
 mod once;
 mod storm;
+mod wire;
 pub(crate) mod world;
