@@ -19,6 +19,7 @@ mod control;
 mod crash;
 mod cutover;
 mod delivery;
+mod delivery_crash;
 mod demo;
 mod durable;
 mod export;

@@ -52,7 +52,7 @@ business_numbers = { "1" = "+918047000000" }
 
 /// An account at a simulated CRM, without a socket between.
 pub(crate) struct Simulated {
-    pub(crate) simulator: Simulator,
+    pub(crate) simulator: Arc<Simulator>,
     clock: Arc<SetClock>,
     token: String,
     /// Nobody answers, as of a host that is gone.
@@ -65,8 +65,7 @@ pub(crate) struct Simulated {
 }
 
 impl Simulated {
-    fn new(clock: Arc<SetClock>) -> Simulated {
-        let simulator = hubspot::simulator();
+    pub(crate) fn new(simulator: Arc<Simulator>, clock: Arc<SetClock>) -> Simulated {
         let token = simulator.target()["auth"]["token"].as_str().unwrap().to_owned();
         Simulated {
             simulator,
@@ -173,7 +172,7 @@ pub(crate) struct World {
     pub(crate) posts: BTreeMap<String, Post>,
     pub(crate) config: Config,
     runtime: tokio::runtime::Runtime,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl World {
@@ -195,12 +194,25 @@ impl World {
     pub(crate) fn bare(targets: &str) -> World {
         let folder = TempDir::new().unwrap();
         let config = Config::parse(&format!("{CHANNEL}{targets}"), "wabridge.toml").unwrap();
-        let store = Arc::new(open(&folder.path().join("wabridge.db")));
+        let store = open(&folder.path().join("wabridge.db"));
+        let noon = Timestamp::from_second(NOON).unwrap();
+        let new = || Arc::new(hubspot::simulator());
+        World { _folder: Some(folder), ..World::around(store, config, noon, new) }
+    }
+
+    /// A store with the targets of a configuration, whose CRMs `simulator` gives.
+    pub(crate) fn around(
+        store: SqliteStore,
+        config: Config,
+        now: Timestamp,
+        simulator: impl Fn() -> Arc<Simulator>,
+    ) -> World {
+        let store = Arc::new(store);
         store.route_by(Arc::new(Routes::new(&config)));
-        let clock = Arc::new(SetClock::at(Timestamp::from_second(NOON).unwrap()));
+        let clock = Arc::new(SetClock::at(now));
         let shared = Arc::new(config.clone());
         let post = |(seed, target): (u64, &Target)| {
-            let crm = Arc::new(Simulated::new(Arc::clone(&clock)));
+            let crm = Arc::new(Simulated::new(simulator(), Arc::clone(&clock)));
             let account: Arc<dyn Account> = crm.clone();
             let setup = Setup { target: target.clone(), config: Arc::clone(&shared), account };
             let setup: Arc<Live<Setup>> = Arc::new(setup.into());
@@ -210,7 +222,7 @@ impl World {
         };
         let posts = (1..).zip(&config.targets).map(post).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        World { store, clock, posts, config, runtime, _folder: folder }
+        World { store, clock, posts, config, runtime, _folder: None }
     }
 
     /// Creates the fields that a target needs and its CRM lacks, as `target setup --apply` does.

@@ -1,0 +1,347 @@
+//! `kill -9` at random moments of delivery, at a CRM that fails a fifth of what is written to it: no lead is
+//! without its person, nobody is there twice, and the books say what the CRM says.
+//!
+//! What a daemon leaves behind is delivered to its end in virtual time, at the same CRM. The harness proves
+//! itself first: it must catch a daemon that writes jobs in a second transaction, after the lead.
+
+use crate::command::Place;
+use crate::delivery::world::{Simulated, World};
+use crate::projection::open;
+use crate::support::client::{Client, META, Signer, meta_body, text};
+use crate::support::process::{Process, pause, until_projected};
+use crate::support::random::Random;
+use crate::support::store::{Contents, message_key};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use wabridge::clock::{Clock, SetClock, SystemClock};
+use wabridge::config::Config;
+use wabridge::store::outbox::Outbox;
+use wabridge_simulators::{Serving, Simulator, hubspot, serve};
+
+/// One HubSpot, where `{base_url}` says.
+const TARGET: &str = r#"
+[[target]]
+name = "hubspot"
+crm = "hubspot"
+auth = { token = "file:{folder}/token" }
+base_url = "{base_url}"
+[target.fields]
+phone = { from = "phone", write = "if_empty" }
+wa_source = "source"
+last_inbound_at = "window.last_inbound_at"
+"#;
+
+/// The calls that write. Reads fail in other tests.
+const WRITES: [&str; 4] = [
+    "contacts/batch/upsert",
+    "contacts/batch/update",
+    "communications/batch/create",
+    "communications/batch/update",
+];
+
+/// What a write may meet, and how likely each is among the faults.
+const FATES: [(&str, u64); 5] =
+    [("apply_then_cut", 70), ("apply_then_500", 10), ("reject_500", 8), ("reject_429", 3), ("garbage", 9)];
+
+/// A day of silence and a bit: the next message begins a conversation.
+const PAUSE: i64 = 26 * 3600;
+/// The silence within one.
+const BEAT: i64 = 60;
+
+/// A message that was sent.
+struct Said {
+    wamid: String,
+    second: i64,
+    acknowledged: bool,
+}
+
+/// All that people wrote.
+struct Talk {
+    people: Vec<Vec<Said>>,
+    /// When everybody's third message is: near enough for an open window.
+    recent: i64,
+    random: Random,
+}
+
+impl Talk {
+    /// Who writes next: somebody new, or one of the last few hundred again.
+    fn next(&mut self) -> usize {
+        let known = self.people.len() as u64;
+        if known == 0 || self.random.within(0..5) < 2 {
+            self.people.push(Vec::new());
+            return self.people.len() - 1;
+        }
+        self.random.within(known.saturating_sub(300)..known) as usize
+    }
+
+    /// When a person's message is. The second begins a conversation, and the third, which opens a window: that
+    /// one is urgent, what follows can wait.
+    fn second(&self, number: usize) -> i64 {
+        match number {
+            0 => self.recent - 2 * PAUSE,
+            1 => self.recent - PAUSE,
+            number => self.recent + (number as i64 - 2) * BEAT,
+        }
+    }
+
+    /// Posts message after message until the connection is cut, while the CRM gets other fates now and then.
+    fn go_on(&mut self, address: SocketAddr, signer: &Signer, crm: &Simulated) {
+        let Ok(mut client) = Client::connect(address) else { return };
+        loop {
+            self.fate(crm);
+            let person = self.next();
+            let number = self.people[person].len();
+            let said = Said {
+                wamid: format!("wamid.KILL{person}x{number}"),
+                second: self.second(number),
+                acknowledged: false,
+            };
+            let message = text(&said.wamid, phone(person).trim_start_matches('+'), said.second);
+            let body = meta_body(json!({ "messages": [message] }));
+            self.people[person].push(said);
+            match client.send(&signer.post("main", &body, Timestamp::UNIX_EPOCH)) {
+                Ok((200, _)) => self.people[person][number].acknowledged = true,
+                Ok((status, _)) if status != 503 => panic!("answered {status}"),
+                Ok(_) | Err(_) => return,
+            }
+            pause(Duration::from_micros(self.random.within(0..8_000)));
+        }
+    }
+
+    /// Plants at most one fate at a time, so that faults do not queue up to an outage.
+    fn fate(&mut self, crm: &Simulated) {
+        if self.random.within(0..100) >= 30 {
+            return;
+        }
+        crm.control("POST", "/_fate", &json!([]));
+        let mut chance = self.random.within(0..FATES.iter().map(|(_, weight)| weight).sum());
+        let (fate, _) = FATES
+            .iter()
+            .find(|(_, weight)| {
+                let it = chance < *weight;
+                chance = chance.saturating_sub(*weight);
+                it
+            })
+            .unwrap();
+        let path = WRITES[self.random.within(0..WRITES.len() as u64) as usize];
+        crm.fate(
+            &json!({ "method": "POST", "path": path, "fate": fate, "retry_after": self.random.within(0..2) }),
+        );
+    }
+}
+
+fn phone(person: usize) -> String {
+    format!("+91980000{person:04}")
+}
+
+/// A daemon's place, its CRM, and all that was sent to the daemons there.
+struct Storm {
+    place: Place,
+    fault: &'static str,
+    signer: Signer,
+    talk: Talk,
+    simulator: Arc<Simulator>,
+    crm: Simulated,
+    _serving: Serving,
+}
+
+impl Storm {
+    fn new(fault: &'static str) -> Storm {
+        let simulator = Arc::new(hubspot::simulator());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let serving = serve(Arc::clone(&simulator), listener, None).unwrap();
+        let place = Place::new(&format!("{META}{}", TARGET.replace("{base_url}", &serving.base_url())));
+        place.write("token", simulator.target()["auth"]["token"].as_str().unwrap(), 0o600);
+        let now = SystemClock::default().now();
+        let crm = Simulated::new(Arc::clone(&simulator), Arc::new(SetClock::at(now)));
+        let talk = Talk { people: Vec::new(), recent: now.as_second() - 4 * 3600, random: Random::new() };
+        let storm = Storm { place, fault, signer: Signer::meta(), talk, simulator, crm, _serving: serving };
+        storm.world().add_fields("hubspot");
+        storm
+    }
+
+    /// What the daemons left behind, to be gone on with in virtual time.
+    fn world(&self) -> World {
+        let config = Config::load(self.place.path("wabridge.toml")).unwrap();
+        let store = open(&self.place.path("wabridge.db"));
+        World::around(store, config, SystemClock::default().now(), || Arc::clone(&self.simulator))
+    }
+
+    /// Starts a daemon and kills it: mostly under load, sometimes on its way up.
+    fn kill_one(&mut self) {
+        let mut process = Process::launch(&self.place, self.fault);
+        if self.talk.random.within(0..20) == 0 {
+            pause(Duration::from_millis(self.talk.random.within(0..40)));
+            return process.kill();
+        }
+        let life = Duration::from_micros(self.talk.random.within(20_000..300_000));
+        let address = process.ready().hooks;
+        let Storm { talk, signer, crm, .. } = self;
+        std::thread::scope(|scope| {
+            scope.spawn(|| talk.go_on(address, signer, crm));
+            pause(life);
+            process.kill();
+        });
+    }
+
+    /// Lets a daemon project what waits; the rest is delivered in virtual time, at a CRM that is well.
+    fn settle(&self) -> Outcome {
+        self.crm.control("POST", "/_fate", &json!([]));
+        let mut process = Process::launch(&self.place, self.fault);
+        until_projected(process.ready().admin);
+        assert_eq!(process.stop(), Some(0));
+        let mut world = self.world();
+        world.store.doubt_expired(Timestamp::MAX).unwrap();
+        // Longer than what can wait does.
+        world.run_for(SignedDuration::from_hours(3));
+        world.assert_drained();
+        drop(world);
+        Outcome {
+            contents: Contents::of(&self.place),
+            persons: self.crm.ledger("persons"),
+            activities: self.crm.ledger("activities"),
+        }
+    }
+
+    /// How many writes there were, how many of them ended ill, how many were applied and cut off.
+    fn faults(&self) -> (usize, usize, usize) {
+        let calls = self.crm.ledger("calls");
+        let is_write = |call: &&Value| WRITES.iter().any(|path| text_of(call, "path").contains(path));
+        let statuses: Vec<u64> =
+            calls.iter().filter(is_write).map(|call| call["status"].as_u64().unwrap()).collect();
+        let ill =
+            statuses.iter().filter(|status| **status == 0 || **status == 429 || **status >= 500).count();
+        (statuses.len(), ill, statuses.iter().filter(|status| **status == 0).count())
+    }
+
+    fn said(&self) -> impl Iterator<Item = (usize, &Said)> {
+        self.talk.people.iter().enumerate().flat_map(|(person, said)| said.iter().map(move |it| (person, it)))
+    }
+}
+
+/// What there is in the end: in the store, and in the CRM.
+struct Outcome {
+    contents: Contents,
+    persons: Vec<Value>,
+    activities: Vec<Value>,
+}
+
+fn text_of<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_else(|| panic!("no {key} in {value}"))
+}
+
+impl Outcome {
+    /// What the CRM lacks, and what it has twice or wrongly, compared with what people wrote.
+    fn lost_and_wrong(&self, storm: &Storm) -> (Vec<String>, Vec<String>) {
+        let (mut lost, mut wrong) = (Vec::new(), Vec::new());
+        for (person, said) in storm.talk.people.iter().enumerate() {
+            lost.extend(
+                said.iter()
+                    .filter(|said| said.acknowledged && !self.contents.has(&message_key(&said.wamid)))
+                    .map(|said| format!("{} was acknowledged", said.wamid)),
+            );
+            let there = said.iter().filter(|said| self.contents.has(&message_key(&said.wamid)));
+            let seconds: Vec<i64> = there.map(|said| said.second).collect();
+            let Some(last) = seconds.last() else { continue };
+            let phone = phone(person);
+            let is_it =
+                |it: &&Value| it["fields"]["wa_e164"] == phone.as_str() || it["phone"] == phone.as_str();
+            let found: Vec<&Value> = self.persons.iter().filter(is_it).collect();
+            let [found] = found.as_slice() else {
+                let list = if found.is_empty() { &mut lost } else { &mut wrong };
+                list.push(format!("{phone} is there {} times", found.len()));
+                continue;
+            };
+            let told = text_of(&found["fields"], "last_inbound_at");
+            if told.parse::<Timestamp>().unwrap().as_second() != *last {
+                lost.push(format!("{phone} has {told} for {last}"));
+            }
+            let conversations = 1 + seconds.windows(2).filter(|pair| pair[1] - pair[0] >= PAUSE).count();
+            let activities = self.activities.iter().filter(|it| it["person_id"] == found["id"]).count();
+            if activities != conversations {
+                let list = if activities < conversations { &mut lost } else { &mut wrong };
+                list.push(format!("{phone} has {activities} activities for {conversations} conversations"));
+            }
+        }
+        let mut references: BTreeMap<&str, usize> = BTreeMap::new();
+        for activity in &self.activities {
+            let (_, reference) = text_of(activity, "text").rsplit_once("Ref wab-").unwrap();
+            *references.entry(reference).or_default() += 1;
+        }
+        wrong.extend(
+            references.iter().filter(|(_, n)| **n > 1).map(|(it, n)| format!("{it} is there {n} times")),
+        );
+        (lost, wrong)
+    }
+
+    /// Asserts that the store says of the CRM what the CRM says of itself.
+    fn assert_books(&self, applied: u64) {
+        let contents = &self.contents;
+        contents.assert_sound();
+        let ids =
+            |list: &[Value]| list.iter().map(|it| text_of(it, "id").to_owned()).collect::<BTreeSet<_>>();
+        let rows = |sql: &str| {
+            let rows = contents.texts(sql);
+            let (all, each) = (rows.len(), rows.into_iter().collect::<BTreeSet<_>>());
+            assert_eq!(all, each.len(), "a record belongs to one row: {sql}");
+            each
+        };
+        assert_eq!(rows("SELECT id FROM records"), ids(&self.persons));
+        const WRITTEN: &str = "SELECT json_extract(result, '$.record.id') FROM jobs WHERE kind = ";
+        assert_eq!(rows(&format!("{WRITTEN}'person'")), ids(&self.persons));
+        assert_eq!(rows(&format!("{WRITTEN}'activity'")), ids(&self.activities));
+        assert_eq!(contents.number("SELECT count(*) FROM conversations"), self.activities.len() as u64);
+        let jobs = &contents.books.jobs;
+        assert!(jobs["done"] <= applied, "{jobs:?}, and {applied} were applied");
+        for (name, count) in jobs {
+            let is_over = name == "wanted" || name == "done" || name.starts_with("suppressed.");
+            assert!(is_over || *count == 0, "{jobs:?}");
+        }
+    }
+}
+
+/// For who runs it with `--no-capture`, or sees it fail.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[test]
+fn crash_a_job_in_a_second_transaction_is_caught() {
+    let mut storm = Storm::new("job_in_second_transaction");
+    for _ in 0..50 {
+        storm.kill_one();
+    }
+    let outcome = storm.settle();
+    let (lost, _) = outcome.lost_and_wrong(&storm);
+    tell(&format!("{} lost of {} messages: {:?}", lost.len(), storm.said().count(), lost.first()));
+    let without = lost.iter().filter(|it| it.ends_with("is there 0 times")).count();
+    assert!(without > 0, "50 kills, and the planted fault was not caught");
+}
+
+#[test]
+fn crash_three_hundred_kills_at_a_failing_crm_lose_no_operation_and_repeat_none() {
+    let mut storm = Storm::new("");
+    for _ in 0..300 {
+        storm.kill_one();
+    }
+    let (writes, ill, cut) = storm.faults();
+    let outcome = storm.settle();
+    let acknowledged = storm.said().filter(|(_, said)| said.acknowledged).count();
+    tell(&format!(
+        "{acknowledged} messages of {} people acknowledged; {writes} writes, {ill} ill, {cut} cut; {} activities; {:?}",
+        storm.talk.people.len(),
+        outcome.activities.len(),
+        outcome.contents.books
+    ));
+    assert_eq!(outcome.lost_and_wrong(&storm), (Vec::new(), Vec::new()));
+    let calls = storm.crm.ledger("calls");
+    let is_write = |call: &&Value| WRITES.iter().any(|path| text_of(call, "path").contains(path));
+    outcome.assert_books(calls.iter().filter(is_write).map(|call| call["records"].as_u64().unwrap()).sum());
+    assert!(ill * 5 >= writes, "{ill} of {writes} writes are less than a fifth");
+    assert!(cut >= 200, "{cut} writes were applied and cut off");
+}
