@@ -93,6 +93,12 @@ impl Simulator {
         self.lock().crm.target()
     }
 
+    /// How many requests of its API came so far.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.lock().calls.len()
+    }
+
     /// The secret that its change notices are signed with.
     #[must_use]
     pub fn notice_secret(&self) -> &'static str {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wabridge::clock::{Clock, SetClock, SystemClock};
 use wabridge::config::Config;
 use wabridge::store::outbox::Outbox;
@@ -179,12 +179,18 @@ impl Storm {
             pause(Duration::from_millis(self.talk.random.within(0..40)));
             return process.kill();
         }
-        let life = Duration::from_micros(self.talk.random.within(20_000..300_000));
+        // By calls and not by time, so that a slow machine kills as deep in the work as a fast one.
+        let calls = self.simulator.calls() + usize::try_from(self.talk.random.within(4..20)).unwrap();
+        let rest = Duration::from_micros(self.talk.random.within(0..20_000));
         let address = process.ready().hooks;
-        let Storm { talk, signer, crm, .. } = self;
+        let Storm { talk, signer, crm, simulator, .. } = self;
         std::thread::scope(|scope| {
             scope.spawn(|| talk.go_on(address, signer, crm));
-            pause(life);
+            let most = Instant::now() + Duration::from_secs(3);
+            while simulator.calls() < calls && Instant::now() < most {
+                pause(Duration::from_millis(1));
+            }
+            pause(rest);
             process.kill();
         });
     }
