@@ -1,13 +1,13 @@
 //! A target's CRM, asked by a command: is it there, is the token good, what does it lack, who is in it.
 //!
-//! In: a target and a way to its CRM. Out: its schema, faults, people. A command asks once and waits only where the CRM
+//! In: a target and a way to its CRM. Out: its schema, people, new fields. A command asks once and waits only where the CRM
 //! says how long; deliveries are the courier's business.
 
 use super::census::{Census, Group};
 use crate::config::Target;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use wabridge_crms::schema::{Fault, Needs, NewField, Schema, faults, lacking, missing_fields};
+use wabridge_crms::schema::{NewField, Schema, missing_fields};
 use wabridge_crms::{Desk, Transport};
 use wabridge_model::{Country, Failure, FailureKind, RecordRef};
 
@@ -28,36 +28,14 @@ pub struct Wire<'a> {
     pub country: Country,
 }
 
-/// What a target needs of its CRM.
-#[must_use]
-pub fn needs(target: &Target) -> Needs<'_> {
-    let deal = target.deal.as_ref().map(|deal| (deal.pipeline.as_str(), deal.stage.as_str()));
-    Needs { person: target.person, key_field: &target.key_field, fields: &target.fields, deal }
-}
-
-/// Everything in which a schema falls short of what a target needs.
-#[must_use]
-pub fn shortcomings(target: &Target, schema: &Schema) -> Vec<Fault> {
-    let mut found = faults(&needs(target), schema);
-    found.extend(lacking(&own_fields(target), schema));
-    found
-}
-
 /// The fields of ours that are not there.
 #[must_use]
 pub fn to_make(target: &Target, schema: &Schema) -> Vec<NewField> {
     let has = |field: &NewField| {
         schema.objects.get(&field.object).is_some_and(|object| object.fields.contains_key(&field.name))
     };
-    let own = own_fields(target).into_iter().filter(|field| !has(field));
-    missing_fields(&needs(target), schema).into_iter().chain(own).collect()
-}
-
-/// What the adapter needs for itself; what is for deals, only where there are any.
-fn own_fields(target: &Target) -> Vec<NewField> {
-    let mut fields = target.crm.own_fields();
-    fields.retain(|field| field.object != "deal" || target.deal.is_some());
-    fields
+    let own = target.own_fields().into_iter().filter(|field| !has(field));
+    missing_fields(&target.needs(), schema).into_iter().chain(own).collect()
 }
 
 impl Wire<'_> {

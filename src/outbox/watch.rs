@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use wabridge_crms::Schema;
-use wabridge_crms::schema::{Fault, Holds, Needs, faults, lacking};
+use wabridge_crms::schema::{Fault, Holds};
 
 /// How the cause of everything begins that the schema holds up.
 pub const DRIFT: &str = "drift";
@@ -36,14 +36,7 @@ impl Health {
     /// What this schema means for this target.
     #[must_use]
     pub fn of(target: &Target, schema: &Schema) -> Health {
-        let needs = Needs {
-            person: target.person,
-            key_field: &target.key_field,
-            fields: &target.fields,
-            deal: target.deal.as_ref().map(|deal| (deal.pipeline.as_str(), deal.stage.as_str())),
-        };
-        let mut faults = faults(&needs, schema);
-        faults.extend(lacking(&target.crm.own_fields(), schema));
+        let faults = target.faults(schema);
         let held = |holds| {
             let first = faults.iter().find(|fault| fault.holds == holds)?;
             Some(format!("{DRIFT}: {} {} {}", first.object, first.name, first.problem.as_str()))

@@ -4,7 +4,7 @@ use super::{Finding, Verdict, failed, warning, well};
 use crate::cli::target::{account, exit_of, wait, wire};
 use crate::cli::told::{by_config, crm_name};
 use crate::config::{Config, Target};
-use crate::delivery::online::{Wire, refusal, shortcomings};
+use crate::delivery::online::{Wire, refusal};
 use crate::exit::Exit;
 use wabridge_crms::schema::{Fault, Holds, Problem};
 
@@ -49,7 +49,7 @@ fn asked(config: &Config, target: &Target) -> Vec<Finding> {
         }
         Err(error) => return vec![failed("target", format!("'{}': {error}", target.name), Exit::Internal)],
     };
-    let faults = shortcomings(target, &schema);
+    let faults = target.faults(&schema);
     let crm = crm_name(target);
     let end = if faults.is_empty() { "; it has every field that is mapped" } else { "" };
     let text = format!("'{}': {crm} answers, takes the token and shows its fields{end}", target.name);

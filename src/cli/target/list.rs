@@ -5,7 +5,6 @@ use crate::cli::reading::{clock_time, failed, now, open};
 use crate::cli::told::{by_config, counted, crm_name};
 use crate::config::{Config, Target};
 use crate::delivery::depth::{AtTarget, by_target, dead_of};
-use crate::delivery::online::shortcomings;
 use crate::exit::Exit;
 use crate::store::outbox::{Depth, TargetRow};
 use jiff::{SignedDuration, Timestamp};
@@ -82,7 +81,7 @@ fn schema(target: &Target, row: &TargetRow, now: Timestamp, out: &mut impl Write
             "schema"
         );
     };
-    let faults = shortcomings(target, &schema);
+    let faults = target.faults(&schema);
     let many = match faults.len() {
         0 => "it has all that is needed".to_owned(),
         count => counted(count as u64, "fault", "faults"),

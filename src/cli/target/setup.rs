@@ -3,7 +3,7 @@
 use super::{account, exit_of, named, unanswered, wait, wire};
 use crate::cli::failure::Failure;
 use crate::config::Config;
-use crate::delivery::online::{Wire, refusal, shortcomings, to_make};
+use crate::delivery::online::{Wire, refusal, to_make};
 use crate::exit::Exit;
 use std::io::{self, Write};
 use wabridge_crms::schema::{FieldKind, NewField, Schema};
@@ -68,7 +68,7 @@ fn rest(wire: &Wire<'_>, schema: &Schema, out: &mut impl Write) -> io::Result<Ex
     let missing = to_make(wire.target, schema);
     let made = |name: &str| missing.iter().any(|field| field.name == name);
     let faults: Vec<_> =
-        shortcomings(wire.target, schema).into_iter().filter(|fault| !made(&fault.name)).collect();
+        wire.target.faults(schema).into_iter().filter(|fault| !made(&fault.name)).collect();
     for field in &missing {
         writeln!(out, "not seen yet  {}; the CRM may take a moment", said(field))?;
     }

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use std::fmt;
 use wabridge_crms::Crm;
 use wabridge_crms::mapping::Mapping;
-use wabridge_crms::schema::Needs;
+use wabridge_crms::schema::{Fault, Needs, NewField, Schema, faults, lacking};
 use wabridge_model::{Country, Phone};
 
 /// What may qualify a lead for a deal, by name.
@@ -147,6 +147,22 @@ impl Target {
             fields: &self.fields,
             deal: self.deal.as_ref().map(|deal| (deal.pipeline.as_str(), deal.stage.as_str())),
         }
+    }
+
+    /// What the adapter needs for itself; what is for deals, only where there are any.
+    #[must_use]
+    pub fn own_fields(&self) -> Vec<NewField> {
+        let mut fields = self.crm.own_fields();
+        fields.retain(|field| field.object != "deal" || self.deal.is_some());
+        fields
+    }
+
+    /// Everything in which a schema falls short of what it needs.
+    #[must_use]
+    pub fn faults(&self, schema: &Schema) -> Vec<Fault> {
+        let mut found = faults(&self.needs(), schema);
+        found.extend(lacking(&self.own_fields(), schema));
+        found
     }
 }
 

@@ -243,7 +243,7 @@ impl World {
                 let object = schema.objects.get(&field.object);
                 object.is_none_or(|object| !object.fields.contains_key(&field.name))
             };
-            missing.extend(target.crm.own_fields().into_iter().filter(lacks));
+            missing.extend(target.own_fields().into_iter().filter(lacks));
             for added in target.crm.add_fields(&desk, &missing).await {
                 if let Err(failure) = added {
                     panic!("{failure}");
