@@ -296,8 +296,8 @@ impl Errand<'_> {
         let at = self.clock.now();
         let mut rows = Vec::new();
         for work in works {
-            let (lead, matched_by) = (work.leased.lead, work.matched);
-            let is_new = work.row.is_none();
+            let (lead, is_new) = (work.leased.lead, work.row.is_none());
+            let matched_by = if is_new { Some(MatchedBy::Created) } else { work.matched };
             let seen = work.seen.clone().unwrap_or_default();
             let row = |kind, action: &str, diff| ShadowRow {
                 lead,

@@ -1,12 +1,12 @@
 //! What `check` says of targets: by the configuration alone, and, where it is asked to, by their CRMs.
 
-use super::{Finding, Verdict, failed, warning, well};
+use super::{Finding, failed, well};
 use crate::cli::target::{account, exit_of, wait, wire};
 use crate::cli::told::{by_config, crm_name};
 use crate::config::{Config, Target};
 use crate::delivery::online::{Wire, refusal};
 use crate::exit::Exit;
-use wabridge_crms::schema::{Fault, Holds, Problem};
+use wabridge_crms::schema::{Fault, Holds};
 
 /// One line for each target.
 pub(super) fn offline(config: &Config) -> Vec<Finding> {
@@ -58,16 +58,12 @@ fn asked(config: &Config, target: &Target) -> Vec<Finding> {
     findings
 }
 
-/// What holds something, or names what is not there, fails; a field that is merely left out is pointed out.
+/// A fault fails, whatever it holds: what is mapped is meant to arrive.
 fn finding(target: &Target, fault: &Fault) -> Finding {
     let waits = match fault.holds {
         Holds::Person => " (until then its people wait)",
         Holds::Deals => " (until then its deals wait)",
         Holds::Nothing => " (until then the field is left out)",
     };
-    let text = format!("'{}': {fault}{waits}", target.name);
-    match (fault.holds, fault.problem) {
-        (Holds::Nothing, problem) if problem != Problem::Missing => warning("target", text),
-        _ => Finding { verdict: Verdict::Failed(Exit::Config), subject: "target", text },
-    }
+    failed("target", format!("'{}': {fault}{waits}", target.name), Exit::Config)
 }

@@ -97,7 +97,8 @@ pub(super) fn unanswered(failure: &CrmFailure, target: &Configured) -> Failure {
 /// What a CRM's refusal asks of the operator.
 pub(super) fn exit_of(failure: &CrmFailure) -> Exit {
     match failure.kind {
-        FailureKind::Auth => Exit::Config,
+        // A name or object of the configuration that the CRM does not take.
+        FailureKind::Auth | FailureKind::Invalid | FailureKind::Drift => Exit::Config,
         FailureKind::Throttle => Exit::Temporary,
         _ => Exit::Unavailable,
     }

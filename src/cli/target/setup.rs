@@ -67,8 +67,7 @@ impl Setup {
 fn rest(wire: &Wire<'_>, schema: &Schema, out: &mut impl Write) -> io::Result<Exit> {
     let missing = to_make(wire.target, schema);
     let made = |name: &str| missing.iter().any(|field| field.name == name);
-    let faults: Vec<_> =
-        wire.target.faults(schema).into_iter().filter(|fault| !made(&fault.name)).collect();
+    let faults: Vec<_> = wire.target.faults(schema).into_iter().filter(|fault| !made(&fault.name)).collect();
     for field in &missing {
         writeln!(out, "not seen yet  {}; the CRM may take a moment", said(field))?;
     }

@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod account;
 pub(crate) mod client;
 pub(crate) mod desk;
 pub(crate) mod process;
