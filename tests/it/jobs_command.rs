@@ -21,7 +21,7 @@ const OTHER: &str = "invalid: it's wrong [400]";
 /// Their person's jobs, in this order.
 fn refused() -> (Account, Vec<i64>) {
     let account = Account::set_up(FIELDS);
-    let config = Config::load(&account.place.path("wabridge.toml")).unwrap();
+    let config = Config::load(account.place.path("wabridge.toml")).unwrap();
     let store = open(&account.place.path("wabridge.db"));
     store.route_by(Arc::new(Routes::new(&config)));
     let now = Timestamp::from_second(1_760_000_000).unwrap();

@@ -14,7 +14,7 @@ use wabridge::store::Outbox;
 
 /// Somebody wrote; no daemon runs.
 fn somebody_writes(account: &Account) {
-    let config = Config::load(&account.place.path("wabridge.toml")).unwrap();
+    let config = Config::load(account.place.path("wabridge.toml")).unwrap();
     let store = open(&account.place.path("wabridge.db"));
     store.route_by(Arc::new(Routes::new(&config)));
     project(&store, &[message(by_number(1), "m1", Timestamp::from_second(1_760_000_000).unwrap())]);
