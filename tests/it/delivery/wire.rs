@@ -29,7 +29,8 @@ fn host(answer: Vec<u8>) -> Host {
         let _ = stream.write_all(&answer);
         String::from_utf8_lossy(&heard).into_owned()
     };
-    Host { base_url, heard: std::thread::spawn(serve) }
+    let heard = std::thread::Builder::new().name("host".to_owned()).spawn(serve).unwrap();
+    Host { base_url, heard }
 }
 
 fn target(base_url: &str, token: SecretReference) -> Target {
