@@ -1,6 +1,6 @@
 //! The journal: requests with their items, and events by what people know of them.
 
-use super::sql::{blob_of, event_row, events_of, failed, from_json, instant, parse_event_row};
+use super::sql::{all, blob_of, event_row, events_of, failed, from_json, instant, parse_event_row};
 use super::{SqliteStore, proof_of};
 use crate::store::journal::{Delivery, Entry, EntryItem, Journal, is_traced};
 use crate::store::{EventRow, StoreError};
@@ -39,18 +39,6 @@ fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
         result: row.get(6)?,
         reason: row.get(7)?,
     })
-}
-
-fn all<T>(
-    connection: &Connection,
-    doing: &'static str,
-    sql: &str,
-    values: impl rusqlite::Params,
-    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
-    let rows = statement.query_map(values, read).map_err(failed(doing))?;
-    rows.map(|row| row.map_err(failed(doing))).collect()
 }
 
 fn one<T>(

@@ -90,3 +90,16 @@ pub(super) fn kind_of(text: &str) -> Option<wabridge_model::id::IdentityKind> {
     use wabridge_model::id::IdentityKind as K;
     [K::Phone, K::Bsuid, K::ParentBsuid, K::Username, K::Email].into_iter().find(|kind| kind.as_str() == text)
 }
+
+/// Every row that a query gives.
+pub(super) fn all<T>(
+    connection: &Connection,
+    doing: &'static str,
+    sql: &str,
+    values: impl rusqlite::Params,
+    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
+    let rows = statement.query_map(values, read).map_err(failed(doing))?;
+    rows.map(|row| row.map_err(failed(doing))).collect()
+}

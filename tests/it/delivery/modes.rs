@@ -56,3 +56,24 @@ regions = ["US"]
     let people = |name: &str| world.crm(name).ledger("persons").len();
     assert_eq!((people("hubspot"), people("south")), (2, 1));
 }
+
+#[test]
+fn a_refused_token_pauses_its_target_and_nothing_is_lost() {
+    let mut world = World::hubspot();
+    let crm = world.only();
+    world.run();
+    crm.set(&json!({"token_ttl_seconds": 0}));
+    world.clock.pass(std::time::Duration::from_secs(1));
+    world.says(by_number(1), "m1");
+    world.run_for(SignedDuration::from_hours(2));
+    assert_eq!(world.store.target("hubspot").unwrap().paused.as_deref(), Some("auth"));
+    assert_eq!((crm.ledger("persons").len(), world.jobs("dead")), (0, 0));
+    let calls = crm.taken_calls().len();
+    world.run_for(SignedDuration::from_hours(10));
+    assert_eq!(crm.taken_calls().len(), 0, "after {calls} calls it is left alone");
+    crm.set(&json!({"token_ttl_seconds": null}));
+    world.store.pause_target("hubspot", None).unwrap();
+    world.run_for(SignedDuration::from_mins(10));
+    assert_eq!((crm.ledger("persons").len(), crm.ledger("activities").len()), (1, 1));
+    world.assert_drained();
+}

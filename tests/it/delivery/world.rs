@@ -11,6 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use wabridge::clock::{Clock, SetClock};
 use wabridge::config::{Config, Live, Target};
+use wabridge::delivery::online::{Wire, to_make};
 use wabridge::outbox::Setup;
 use wabridge::outbox::courier::Courier;
 use wabridge::outbox::dice::Dice;
@@ -19,7 +20,7 @@ use wabridge::routing::Routes;
 use wabridge::store::outbox::{Job, JobFilter, JobState, Outbox};
 use wabridge::store::sqlite::SqliteStore;
 use wabridge::store::{Books, Ledger, Store};
-use wabridge_crms::{Answer, Call, Desk, Later, NoAnswer, Schema, Transport, schema};
+use wabridge_crms::{Answer, Call, Later, NoAnswer, Transport};
 use wabridge_model::event::{Fact, Message, Person, Referral, ReferralReport};
 use wabridge_model::evidence::Report;
 use wabridge_model::{Country, Phone};
@@ -228,24 +229,11 @@ impl World {
     /// Creates the fields that a target needs and its CRM lacks, as `target setup --apply` does.
     pub(crate) fn add_fields(&self, name: &str) {
         let (crm, target) = (self.crm(name), self.config.target(name).unwrap());
-        let nothing = Schema::default();
-        let desk = Desk {
-            transport: &*crm,
-            person: target.person,
-            key_field: &target.key_field,
-            schema: &nothing,
-            country: Country::INDIA,
-        };
+        let wire = Wire { target, transport: &*crm, country: Country::INDIA };
         self.runtime.block_on(async {
-            let schema = target.crm.schema(&desk).await.unwrap();
-            let mut missing = schema::missing_fields(&target.needs(), &schema);
-            let lacks = |field: &schema::NewField| {
-                let object = schema.objects.get(&field.object);
-                object.is_none_or(|object| !object.fields.contains_key(&field.name))
-            };
-            missing.extend(target.own_fields().into_iter().filter(lacks));
-            for added in target.crm.add_fields(&desk, &missing).await {
-                if let Err(failure) = added {
+            let schema = wire.schema().await.unwrap();
+            for made in wire.make(&schema, &to_make(target, &schema)).await {
+                if let Err(failure) = made {
                     panic!("{failure}");
                 }
             }

@@ -19,7 +19,7 @@ pub(super) use hook::changed;
 pub(super) use read::books;
 
 use super::SqliteStore;
-use super::sql::failed;
+use super::sql::{all, failed};
 use crate::routing::Routes;
 use crate::store::StoreError;
 use crate::store::outbox::{
@@ -93,18 +93,6 @@ fn run(
 ) -> Result<usize, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
     statement.execute(values).map_err(failed(doing))
-}
-
-fn all<T>(
-    connection: &Connection,
-    doing: &'static str,
-    sql: &str,
-    values: impl rusqlite::Params,
-    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
-    let rows = statement.query_map(values, read).map_err(failed(doing))?;
-    rows.map(|row| row.map_err(failed(doing))).collect()
 }
 
 fn first<T>(
