@@ -40,6 +40,7 @@ pub fn sentence(cause: &str, target: &str) -> String {
         "person_dead" => format!("the person's own record was refused by {target}"),
         "person_held" => "the person's own record waits".to_owned(),
         "person_discarded" => "the person's own record was given up by hand".to_owned(),
+        "rollout" => format!("{target} is opened to a share of the leads, and this one is not in it yet"),
         "unchanged" => format!("nothing changed that {target} is told of"),
         "shadow" => format!("{target} is in shadow mode: it was worked out and not written"),
         "merged" => "the lead turned out to be another one, whose job it is now".to_owned(),
@@ -64,6 +65,7 @@ pub fn advice(cause: &str, target: &str) -> String {
             "correct the token of target '{target}', reload the daemon, then: wabridge target resume {target}"
         ),
         "conflict" => format!("merge the two records in {target}, then retry it"),
+        "rollout" => format!("raise rollout_percent of target '{target}', and reload the daemon"),
         "vanished" => "retry it: the person is looked for again".to_owned(),
         "person_dead" | "person_held" | "person_discarded" => {
             "mend the person's own job: this one follows it".to_owned()

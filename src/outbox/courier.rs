@@ -10,13 +10,14 @@ use super::dice::Dice;
 use super::dossier::{Not, dossier};
 use super::errand::{Errand, GivenUp, LEASE};
 use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
+use super::rollout;
 use super::transport::{HELD_BACK, Metered};
 use super::watch::{Change, DRIFT, Known, Watch};
 use super::work::{GONE, SHADOW, Work, asks, spread};
 use crate::clock::Clock;
 use crate::config::Live;
 use crate::config::target::Mode;
-use crate::store::outbox::{Claim, End, TargetRow};
+use crate::store::outbox::{Claim, End, ROLLOUT, TargetRow};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use jiff::Timestamp;
@@ -173,6 +174,10 @@ impl Courier {
     fn reconfigure(&mut self, setup: &Arc<Setup>) -> Result<(), StoreError> {
         if self.configured.as_ref().is_some_and(|before| Arc::ptr_eq(before, setup)) {
             return Ok(());
+        }
+        let released = rollout::release(&*self.store, &setup.target, self.clock.now())?;
+        if released > 0 {
+            tracing::info!(target_name = setup.target.name, released, "jobs are within the rollout now");
         }
         let first = self.configured.replace(Arc::clone(setup)).is_none();
         if first {
@@ -345,6 +350,10 @@ impl Courier {
 
     /// Looks the lead up, and holds at once what the schema holds up.
     fn open(&self, setup: &Setup, known: &Known, work: &mut Work) -> Result<(), StoreError> {
+        if !rollout::admits(&setup.target, &work.leased) {
+            work.end_open(&End::Held(ROLLOUT.to_owned()));
+            return Ok(());
+        }
         let now = self.clock.now();
         let look = || dossier(&*self.store, setup, (&known.schema, &known.health), &work.leased, now);
         let Ok(looked) = catch_unwind(AssertUnwindSafe(look)) else {

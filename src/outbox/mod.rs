@@ -12,6 +12,7 @@ mod dossier;
 mod errand;
 pub mod plan;
 pub mod retry;
+mod rollout;
 pub mod transport;
 pub mod watch;
 mod work;

@@ -20,8 +20,6 @@ use wabridge_model::{OperationKind, Phone, Priority};
 
 /// How long what is not urgent waits for more of its kind.
 pub const BULK_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
-/// How long an open window that was merely extended waits: written late, it is understated, never overstated.
-pub const WINDOW_REFRESH: SignedDuration = SignedDuration::from_hours(2);
 
 /// Where changes go, as configured now.
 #[derive(Debug, Clone, Default)]
@@ -96,10 +94,11 @@ pub fn wants(change: &LeadChange<'_>, routes: &Routes) -> Vec<Want> {
     if change.after.birth.is_none() {
         return Vec::new();
     }
-    let person = person::soon(change, routes.policy);
-    let activity = change.conversation.and_then(|placed| Some((placed, activity(change, placed, person)?)));
     let mut wants = Vec::new();
     for target in routes.targets.iter().filter(|target| admits(target, change)) {
+        let person = person::soon(change, routes.policy, target.window_refresh);
+        let activity =
+            change.conversation.and_then(|placed| Some((placed, activity(change, placed, person)?)));
         let mut want = |kind, subject: &str, (priority, due_at): Soon| {
             wants.push(Want {
                 target: target.name.clone(),

@@ -1,7 +1,7 @@
 //! How soon a person's record must be written.
 
-use super::{BULK_INTERVAL, LeadChange, Soon, WINDOW_REFRESH, is_act};
-use jiff::Timestamp;
+use super::{BULK_INTERVAL, LeadChange, Soon, is_act};
+use jiff::{SignedDuration, Timestamp};
 use wabridge_model::Priority;
 use wabridge_model::chatbot::{ChatbotEventType, Urgency};
 use wabridge_model::event::{Event, Fact};
@@ -9,7 +9,7 @@ use wabridge_model::lead::Lead;
 use wabridge_model::window::{Policy, judge};
 
 /// How soon the record must be written, if the change is one of the record's.
-pub(super) fn soon(change: &LeadChange<'_>, policy: Policy) -> Option<Soon> {
+pub(super) fn soon(change: &LeadChange<'_>, policy: Policy, window_refresh: SignedDuration) -> Option<Soon> {
     let LeadChange { after, now, event, .. } = *change;
     let before = change.before.filter(|before| before.birth.is_some());
     let at_once = match before {
@@ -26,7 +26,7 @@ pub(super) fn soon(change: &LeadChange<'_>, policy: Policy) -> Option<Soon> {
     if !may_tell || before == after && !signals {
         return None;
     }
-    let due = if signals || is_told_anew(before, after) { BULK_INTERVAL } else { WINDOW_REFRESH };
+    let due = if signals || is_told_anew(before, after) { BULK_INTERVAL } else { window_refresh };
     Some((Priority::Bulk, now + due))
 }
 

@@ -15,6 +15,9 @@ use std::sync::Arc;
 use wabridge_model::id::LeadId;
 use wabridge_model::{MatchedBy, OperationKind, Priority, RecordRef};
 
+/// The cause of what is held because its lead is outside of the share that a target is opened to.
+pub const ROLLOUT: &str = "rollout";
+
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobState {
@@ -333,6 +336,13 @@ pub trait Outbox: Send + Sync {
     /// # Errors
     /// As above.
     fn release_jobs(&self, target: &str, cause: &str, now: Timestamp) -> Result<usize, StoreError>;
+
+    /// Makes these jobs, where they are held, pending and due, behind whatever is urgent: many may be let go at a
+    /// time. How many.
+    ///
+    /// # Errors
+    /// As above.
+    fn let_go(&self, jobs: &[i64], now: Timestamp) -> Result<usize, StoreError>;
 
     /// Asks again for what was written without this field: it came back. How many leads.
     ///

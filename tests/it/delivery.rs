@@ -5,6 +5,7 @@ mod drift;
 mod humans;
 mod modes;
 mod once;
+mod rollout;
 mod storm;
 mod wire;
 pub(crate) mod world;

@@ -239,8 +239,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("{head}{target}mod = \"live\"", "12: unknown key 'mod' in [[target]] 'hubspot'; did you mean 'mode'?"),
     // Of a later version
     (
-        "{head}{target}rollout_percent = 10",
-        "8: 'rollout_percent' in [[target]] 'hubspot' other than 100 is not in this version",
+        "{head}{target}window_refresh_minutes = 1",
+        "12: 'window_refresh_minutes' in [[target]] 'hubspot' must be a whole number from 5 to 1440",
     ),
     (
         "{head}{target}rollout_percent = 101",

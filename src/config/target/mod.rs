@@ -18,6 +18,10 @@ use wabridge_model::{Country, Phone};
 /// What may qualify a lead for a deal, by name.
 pub const SIGNALS: [&str; 3] = ["demo_request", "pricing_with_company_size", "competitor_evaluation"];
 
+/// How long an open window that was merely extended waits, unless the target says otherwise: written late, it is
+/// understated, never overstated.
+pub const WINDOW_REFRESH: SignedDuration = SignedDuration::from_hours(2);
+
 /// One CRM account.
 #[derive(Clone)]
 pub struct Target {
@@ -47,6 +51,10 @@ pub struct Target {
     pub activity: Activity,
     /// When a deal is created, and as what; `None`: never.
     pub deal: Option<Deal>,
+    /// Of every hundred leads, so many are written; the others are held.
+    pub rollout_percent: u32,
+    /// How long an open window that was merely extended waits.
+    pub window_refresh: SignedDuration,
 }
 
 /// Whether a target is written to.
@@ -116,6 +124,8 @@ impl Target {
             fields: Vec::new(),
             activity: Activity::default(),
             deal: None,
+            rollout_percent: 100,
+            window_refresh: WINDOW_REFRESH,
         }
     }
 

@@ -1,6 +1,6 @@
 //! How `[[target]]` is read: each key by its own rule, so that one mistake hides no other.
 
-use super::{Activity, Deal, Mode, SIGNALS, Target, fields};
+use super::{Activity, Deal, Mode, SIGNALS, Target, WINDOW_REFRESH, fields};
 use crate::config::channel::{Channel, name, phone, reference};
 use crate::config::document::{Found, Table, nearest};
 use crate::config::secret::SecretReference;
@@ -13,7 +13,7 @@ use wabridge_crms::{About, Crm};
 use wabridge_model::{Country, Phone};
 
 /// Keys that the design names and nothing reads yet.
-const LATER: &[&str] = &["owners", "window_refresh"];
+const LATER: &[&str] = &["owners"];
 
 /// Every target of the file.
 pub(in crate::config) fn read_all(
@@ -47,7 +47,9 @@ impl Around<'_> {
         let regions = regions(&mut table);
         let activity = self.activity(&mut table);
         let deal = deal(&mut table);
-        at_once(&mut table);
+        let rollout_percent = table.integer("rollout_percent", 0..=100).unwrap_or(100);
+        let window_refresh = window_refresh(&mut table);
+        person_rule(&mut table);
         let ours = self.ours();
         let around = fields::Around { ours: &ours, has_pages: self.server.public_url.is_some() };
         let fields = fields::read(&mut table, about, &key_field, &around);
@@ -66,6 +68,8 @@ impl Around<'_> {
             fields,
             activity,
             deal: deal.flatten(),
+            rollout_percent,
+            window_refresh,
         })
     }
 
@@ -268,12 +272,14 @@ fn deal(table: &mut Table<'_, '_>) -> Option<Option<Deal>> {
     Some(pipeline.zip(stage).map(|(pipeline, stage)| Deal { when, pipeline, stage, close_after }))
 }
 
-/// Keys of which this version knows the usual value only: everybody is written, at their first message.
-fn at_once(table: &mut Table<'_, '_>) {
-    if table.integer("rollout_percent", 0..=100).is_some_and(|percent| percent != 100) {
-        let text = "other than 100 is not in this version; write 100 or remove it";
-        table.problem(format!("'rollout_percent' in {} {text}", table.label));
-    }
+/// How long an open window that was merely extended may stay as it was told.
+fn window_refresh(table: &mut Table<'_, '_>) -> SignedDuration {
+    let minutes = table.integer("window_refresh_minutes", 5..=1440);
+    minutes.map_or(WINDOW_REFRESH, |minutes| SignedDuration::from_mins(minutes.into()))
+}
+
+/// A table of which this version knows the usual value only: whoever writes is written.
+fn person_rule(table: &mut Table<'_, '_>) {
     let label = format!("[target.person_rule] of {}", table.label);
     let Some(mut rule) = table.section("person_rule") else { return };
     rule.label = label;

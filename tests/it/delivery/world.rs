@@ -163,6 +163,7 @@ impl Account for Simulated {
 pub(crate) struct Post {
     pub(crate) crm: Arc<Simulated>,
     pub(crate) courier: Courier,
+    setup: Arc<Live<Setup>>,
     not_before: Option<Duration>,
 }
 
@@ -218,12 +219,36 @@ impl World {
             let setup = Setup { target: target.clone(), config: Arc::clone(&shared), account };
             let setup: Arc<Live<Setup>> = Arc::new(setup.into());
             let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
-            let courier = Courier::new(store, clock, Arc::default(), setup, Dice::seeded(seed), false);
-            (target.name.clone(), Post { crm, courier, not_before: None })
+            let courier =
+                Courier::new(store, clock, Arc::default(), Arc::clone(&setup), Dice::seeded(seed), false);
+            (target.name.clone(), Post { crm, courier, setup, not_before: None })
         };
         let posts = (1..).zip(&config.targets).map(post).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         World { store, clock, posts, config, runtime, _folder: None }
+    }
+
+    /// Puts another configuration of the same targets in force, as a reload does.
+    pub(crate) fn reload(&mut self, targets: &str) {
+        self.config = Config::parse(&format!("{CHANNEL}{targets}"), "wabridge.toml").unwrap();
+        self.store.route_by(Arc::new(Routes::new(&self.config)));
+        let shared = Arc::new(self.config.clone());
+        for (name, post) in &mut self.posts {
+            let target = self.config.target(name).unwrap().clone();
+            let account: Arc<dyn Account> = post.crm.clone();
+            post.setup.set(Setup { target, config: Arc::clone(&shared), account });
+        }
+    }
+
+    /// Couriers that remember nothing take the place of those that ran.
+    pub(crate) fn restart(&mut self) {
+        self.store.doubt_expired(Timestamp::MAX).unwrap();
+        for (seed, post) in (100..).zip(self.posts.values_mut()) {
+            let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (self.store.clone(), self.clock.clone());
+            let (setup, dice) = (Arc::clone(&post.setup), Dice::seeded(seed));
+            post.courier = Courier::new(store, clock, Arc::default(), setup, dice, false);
+            post.not_before = None;
+        }
     }
 
     /// Creates the fields that a target needs and its CRM lacks, as `target setup --apply` does.

@@ -148,6 +148,10 @@ impl Outbox for SqliteStore {
         })
     }
 
+    fn let_go(&self, jobs: &[i64], now: Timestamp) -> Result<usize, StoreError> {
+        self.change_each("let jobs go", jobs, move |transaction, jobs| tend::let_go(transaction, jobs, now))
+    }
+
     fn want_again(&self, target: &str, left_out: &str, now: Timestamp) -> Result<usize, StoreError> {
         let jobs = self.readers.read(|connection| tend::without(connection, target, left_out))?;
         let leads: std::collections::BTreeSet<LeadId> = jobs.iter().map(|(_, lead)| *lead).collect();

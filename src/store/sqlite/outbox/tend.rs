@@ -1,7 +1,7 @@
 //! Moving jobs by other ways than writing them: leases that ran out, what is released, retried, given up.
 
 use super::super::sql::{blob_of, millis};
-use super::rows::{by_id, lead_of};
+use super::rows::{by_id, lead_of, rank};
 use super::{all, count, run, want};
 use crate::routing::Want;
 use crate::store::StoreError;
@@ -59,6 +59,15 @@ pub(super) fn make_pending(
         }
     }
     Ok(moved)
+}
+
+/// Makes held jobs due behind what is urgent. How many.
+pub(super) fn let_go(connection: &Connection, jobs: &[i64], now: Timestamp) -> Result<usize, StoreError> {
+    const BEHIND: &str = "UPDATE jobs SET priority = ? WHERE id = ? AND state = 'held'";
+    for id in jobs {
+        run(connection, "let jobs go", BEHIND, params![rank(Priority::Bulk), id])?;
+    }
+    make_pending(connection, jobs, &["held"], now)
 }
 
 /// Gives jobs up. How many.

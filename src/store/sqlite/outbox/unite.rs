@@ -10,7 +10,7 @@ use super::super::sql::blob_of;
 use super::rows::{COLUMNS, JobRow, job_row};
 use super::{all, run, tend, want};
 use crate::routing::Want;
-use crate::store::outbox::JobState;
+use crate::store::outbox::{JobState, ROLLOUT};
 use crate::store::{Rows, StoreError};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -38,15 +38,24 @@ pub(super) fn unite(connection: &Connection, ids: &[LeadId], now: Timestamp) -> 
     const CONVERSATIONS: &str = "UPDATE conversations SET lead = ? WHERE lead = ?";
     // In order of the ids: of several records the oldest goes along.
     const RECORDS: &str = "UPDATE OR IGNORE records SET lead = ? WHERE lead = ?";
+    const HELD: &str = "SELECT id FROM jobs WHERE lead = ? AND state = 'held' AND cause = ?";
     let (into, others) = ids.split_first().expect("a lead has an id");
+    let mut moved = false;
     for other in others {
         let (to, from) = (blob_of(into.0), blob_of(other.0));
         let find = format!("SELECT {COLUMNS} FROM jobs WHERE lead = ?");
         for row in all(connection, DOING, &find, [from], job_row)? {
+            moved = true;
             bring(connection, &row, *into, now)?;
         }
         run(connection, DOING, CONVERSATIONS, params![to, from])?;
-        run(connection, DOING, RECORDS, params![to, from])?;
+        let records = run(connection, DOING, RECORDS, params![to, from])?;
+        moved |= records > 0;
+    }
+    if moved {
+        // Whether this lead is in is another question now: one of the two may have a record.
+        let held = all(connection, DOING, HELD, params![blob_of(into.0), ROLLOUT], |row| row.get(0))?;
+        tend::make_pending(connection, &held, &["held"], now)?;
     }
     Ok(*into)
 }
