@@ -2,7 +2,7 @@
 //!
 //! Each finding says what, since when, what is lost, and the next command. Its texts hold no phone and no name.
 
-use super::delivery::{self, AtTarget};
+use super::delivery::{self, AtTarget, Writes};
 use super::rhythm::Quiet;
 use crate::config::Alerts;
 use crate::store::outbox::Depth;
@@ -32,6 +32,10 @@ pub enum Alert {
     DeadLetters,
     /// Something urgent is not delivered.
     UrgentUndelivered,
+    /// Something that nothing holds is not delivered for hours.
+    Undelivered,
+    /// Many attempts to write to a CRM end ill.
+    WriteFailures,
     /// A CRM does not accept the token.
     TargetPaused,
     /// A CRM lacks something that the configuration needs.
@@ -42,7 +46,7 @@ pub enum Alert {
 
 impl Alert {
     /// Every alert.
-    pub const ALL: [Alert; 13] = [
+    pub const ALL: [Alert; 15] = [
         Alert::SignatureFailures,
         Alert::Quarantined,
         Alert::Parked,
@@ -53,6 +57,8 @@ impl Alert {
         Alert::ProjectionLag,
         Alert::DeadLetters,
         Alert::UrgentUndelivered,
+        Alert::Undelivered,
+        Alert::WriteFailures,
         Alert::TargetPaused,
         Alert::SchemaFault,
         Alert::BreakerOpen,
@@ -72,6 +78,8 @@ impl Alert {
             Alert::ProjectionLag => "projection_lag",
             Alert::DeadLetters => "dead_letters",
             Alert::UrgentUndelivered => "urgent_undelivered",
+            Alert::Undelivered => "undelivered",
+            Alert::WriteFailures => "write_failures",
             Alert::TargetPaused => "target_paused",
             Alert::SchemaFault => "schema_fault",
             Alert::BreakerOpen => "breaker_open",
@@ -111,6 +119,8 @@ pub(super) struct Observed {
     pub(super) depth: Depth,
     /// Each target that is configured.
     pub(super) targets: Vec<AtTarget>,
+    /// How the attempts of the last quarter of an hour ended, by CRM.
+    pub(super) writes: Vec<Writes>,
 }
 
 /// Everything that is wrong.
@@ -123,7 +133,7 @@ pub(super) fn judge(seen: &Observed, limits: &Alerts) -> Vec<Finding> {
     findings.extend(refused_while_open(seen));
     findings.extend(disk_reserve(seen, limits));
     findings.extend(projection_lag(seen, limits));
-    findings.extend(delivery::judge(seen));
+    findings.extend(delivery::judge(seen, limits));
     findings
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong on the way to CRMs, from what was observed: pure, one function per condition.
 
 use super::conditions::{Alert, Finding, Observed, span};
+use crate::config::Alerts;
 use crate::delivery::depth::by_target;
 use crate::store::outbox::Depth;
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,19 @@ use wabridge_crms::schema::{Fault, Holds};
 const URGENT: SignedDuration = SignedDuration::from_mins(5);
 /// A CRM may be gone this long.
 const GONE: SignedDuration = SignedDuration::from_mins(15);
+
+/// With fewer attempts than this a share says nothing.
+const FEW: u64 = 20;
+
+/// How the attempts at a CRM ended lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Writes {
+    pub(super) crm: &'static str,
+    /// Written, or found to need no writing.
+    pub(super) well: u64,
+    /// To be tried again, in doubt, or refused for good.
+    pub(super) ill: u64,
+}
 
 /// A target, as it is seen now.
 #[derive(Debug, Default)]
@@ -32,9 +46,11 @@ impl AtTarget {
 }
 
 /// Everything that is wrong.
-pub(super) fn judge(seen: &Observed) -> Vec<Finding> {
+pub(super) fn judge(seen: &Observed, limits: &Alerts) -> Vec<Finding> {
     let mut findings = dead_letters(&seen.depth, seen.now);
     findings.extend(seen.targets.iter().filter_map(|target| urgent_undelivered(target, seen)));
+    findings.extend(seen.targets.iter().filter_map(|target| undelivered(target, seen, limits)));
+    findings.extend(seen.writes.iter().filter_map(|writes| write_failures(*writes, seen.now, limits)));
     findings.extend(seen.targets.iter().filter_map(|target| target_paused(target, seen.now)));
     for target in &seen.targets {
         findings.extend(target.faults.iter().map(|fault| schema_fault(target, fault, seen.now)));
@@ -68,6 +84,35 @@ fn urgent_undelivered(target: &AtTarget, seen: &Observed) -> Option<Finding> {
         text: format!("something urgent has waited {} to be written to '{name}'", span(waits)),
         lost: "nothing: it is written once the CRM takes it; until then reps do not see it there",
         next: format!("wabridge target list; wabridge jobs list --target {name}"),
+    })
+}
+
+/// What an operator holds or pauses is no news to them.
+fn undelivered(target: &AtTarget, seen: &Observed, limits: &Alerts) -> Option<Finding> {
+    let name = &target.name;
+    let oldest = by_target(&seen.depth).get(name)?.oldest_unheld.filter(|_| target.is_written())?;
+    let waits = seen.now.duration_since(oldest);
+    let allowed = SignedDuration::try_from(limits.undelivered).unwrap_or(SignedDuration::MAX);
+    (waits > allowed).then(|| Finding {
+        alert: Alert::Undelivered,
+        subject: name.clone(),
+        since: oldest,
+        text: format!("something has waited {} to be written to '{name}'", span(waits)),
+        lost: "nothing: it is written once the CRM takes it; until then the CRM shows what was true before",
+        next: format!("wabridge target list; wabridge jobs list --target {name} --state pending"),
+    })
+}
+
+fn write_failures(writes: Writes, now: Timestamp, limits: &Alerts) -> Option<Finding> {
+    let Writes { crm, well, ill } = writes;
+    let all = well + ill;
+    (all >= FEW && well * 100 < limits.write_success_percent * all).then(|| Finding {
+        alert: Alert::WriteFailures,
+        subject: crm.to_owned(),
+        since: now,
+        text: format!("{ill} of {all} attempts to write to {crm} within 15 minutes did not succeed"),
+        lost: "nothing: what can be tried again is; what is refused for good is told as dead letters",
+        next: "wabridge jobs list --state pending; its causes say why".to_owned(),
     })
 }
 

@@ -20,7 +20,7 @@ use crate::outbox::watch::Health;
 use crate::store::{Store, StoreError, Unlisted};
 use crate::telemetry::metrics::Metrics;
 use conditions::{Finding, Observed, judge};
-use delivery::AtTarget;
+use delivery::{AtTarget, Writes};
 use jiff::Timestamp;
 use rhythm::Rhythm;
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +33,9 @@ use teller::{Notice, State, Teller};
 const UNPROVEN_WITHIN: Duration = Duration::from_secs(300);
 /// Refusals in open windows are counted over this time.
 const REFUSED_WITHIN: Duration = Duration::from_secs(24 * 3600);
+
+/// Attempts to write to CRMs are judged over this time.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(900);
 
 /// Whether an account id is of a channel that is in use and does not list it.
 fn is_unknown(number: &Unlisted, channels: &[Channel]) -> bool {
@@ -106,6 +109,8 @@ pub struct Watcher {
     unproven: BTreeMap<&'static str, Rise>,
     /// Refusals in open windows. Those before the start are history.
     refused: Option<Rise>,
+    /// Attempts to write that ended well, and those that did not, by CRM.
+    written: BTreeMap<&'static str, (Rise, Rise)>,
     /// Targets that do not answer, and since when.
     gone: BTreeMap<String, Timestamp>,
     firing: BTreeMap<Key, Firing>,
@@ -131,6 +136,7 @@ impl Watcher {
             rhythm: Rhythm::default(),
             unproven: BTreeMap::new(),
             refused: None,
+            written: BTreeMap::new(),
             gone: BTreeMap::new(),
             firing: BTreeMap::new(),
             untold: BTreeMap::new(),
@@ -159,6 +165,7 @@ impl Watcher {
         let targets = config.targets.iter().map(|target| self.at_target(target, now));
         let targets = targets.collect::<Result<_, StoreError>>()?;
         let (unproven, refused_while_open) = (self.unproven_lately(), self.refused_lately()?);
+        let writes = self.written_lately();
         let Sources { store, folder, .. } = &self.sources;
         self.rhythm.listen(&**store, now)?;
         // A retired channel is meant to fall silent.
@@ -178,6 +185,7 @@ impl Watcher {
             backlog: store.backlog()?,
             depth: store.depth()?,
             targets,
+            writes,
         })
     }
 
@@ -210,6 +218,19 @@ impl Watcher {
             (provider, rise.within(UNPROVEN_WITHIN, at, total))
         };
         all.map(lately).collect()
+    }
+
+    /// How the attempts of the last minutes to write to each CRM ended.
+    fn written_lately(&mut self) -> Vec<Writes> {
+        let Sources { clock, metrics, .. } = &self.sources;
+        let at = clock.elapsed();
+        let lately = |(crm, well, ill)| {
+            let start = || (Rise::from(at, 0), Rise::from(at, 0));
+            let (wells, ills) = self.written.entry(crm).or_insert_with(start);
+            let within = |rise: &mut Rise, total| rise.within(WRITTEN_WITHIN, at, total);
+            Writes { crm, well: within(wells, well), ill: within(ills, ill) }
+        };
+        metrics.attempts_by_crm().into_iter().map(lately).collect()
     }
 
     /// How often free text was refused within the last day in a window that was open.

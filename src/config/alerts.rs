@@ -24,6 +24,10 @@ pub struct Alerts {
     pub projection_lag: Duration,
     /// This much of the store's disk must be free, in bytes.
     pub disk_reserve: u64,
+    /// What can wait may wait this long to be written to a CRM. Longer than the refresh of open windows.
+    pub undelivered: Duration,
+    /// Of a hundred attempts to write to a CRM, so many must end well; 0: any number.
+    pub write_success_percent: u64,
 }
 
 impl Default for Alerts {
@@ -37,6 +41,8 @@ impl Default for Alerts {
             signature_failures: 10,
             projection_lag: Duration::from_secs(60),
             disk_reserve: 1024 * 1024 * 1024,
+            undelivered: Duration::from_secs(4 * 3600),
+            write_success_percent: 80,
         }
     }
 }
@@ -50,7 +56,12 @@ impl Alerts {
         let every = seconds("every_seconds", 5..=3600, default.every);
         let heartbeat_every = seconds("heartbeat_seconds", 5..=86_400, default.heartbeat_every);
         let projection_lag = seconds("projection_lag_seconds", 5..=86_400, default.projection_lag);
-        let repeat = table.integer("repeat_hours", 1..=168);
+        let mut hours = |key, default| {
+            table.integer(key, 1..=168).map_or(default, |hours| Duration::from_secs(3600 * u64::from(hours)))
+        };
+        let repeat_every = hours("repeat_hours", default.repeat_every);
+        let undelivered = hours("undelivered_hours", default.undelivered);
+        let success = table.integer("write_success_percent", 0..=100);
         let failures = table.integer("signature_failures", 1..=1_000_000);
         let reserve = table.integer("disk_reserve_mib", 0..=u32::MAX);
         let alerts = Alerts {
@@ -58,11 +69,12 @@ impl Alerts {
             heartbeat_url: url(&mut table, "heartbeat_url"),
             every,
             heartbeat_every,
-            repeat_every: repeat
-                .map_or(default.repeat_every, |hours| Duration::from_secs(3600 * u64::from(hours))),
+            repeat_every,
             signature_failures: failures.map_or(default.signature_failures, u64::from),
             projection_lag,
             disk_reserve: reserve.map_or(default.disk_reserve, |mib| u64::from(mib) * 1024 * 1024),
+            undelivered,
+            write_success_percent: success.map_or(default.write_success_percent, u64::from),
         };
         table.finish(&[]);
         alerts

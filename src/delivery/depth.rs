@@ -16,6 +16,8 @@ pub struct AtTarget {
     pub states: BTreeMap<String, u64>,
     /// When the oldest job that still waits was asked for.
     pub oldest: Option<Timestamp>,
+    /// The same of what nothing holds.
+    pub oldest_unheld: Option<Timestamp>,
     /// The same of what is urgent, and is not held.
     pub oldest_urgent: Option<Timestamp>,
 }
@@ -31,7 +33,11 @@ pub fn by_target(depth: &Depth) -> BTreeMap<String, AtTarget> {
             continue;
         }
         at.oldest = earlier(at.oldest, *oldest);
-        if priority == "urgent" && state != "held" {
+        if state == "held" {
+            continue;
+        }
+        at.oldest_unheld = earlier(at.oldest_unheld, *oldest);
+        if priority == "urgent" {
             at.oldest_urgent = earlier(at.oldest_urgent, *oldest);
         }
     }
@@ -71,7 +77,8 @@ mod tests {
         ];
         let depth = Depth { jobs: jobs.into(), ..Depth::default() };
         let hs = &by_target(&depth)["hs"];
-        assert_eq!((hs.oldest, hs.oldest_urgent), (Some(at(3)), Some(at(5))));
+        let oldest = (hs.oldest, hs.oldest_unheld, hs.oldest_urgent);
+        assert_eq!(oldest, (Some(at(3)), Some(at(4)), Some(at(5))));
         assert_eq!((hs.states["pending"], hs.states["done"]), (3, 5));
     }
 

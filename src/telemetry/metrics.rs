@@ -16,6 +16,8 @@ use prometheus_client::registry::{Registry, Unit};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use wabridge_crms::Crm;
+use wabridge_crms::registry::CRMS;
 
 /// How a webhook request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -300,6 +302,20 @@ impl Metrics {
     /// Counts an attempt at a job.
     pub fn attempted(&self, crm: &'static str, result: &'static str) {
         self.delivery.attempts.get_or_create(&Attempted { crm, result }).inc();
+    }
+
+    /// How many attempts at jobs ended well since the start, and how many ill, by CRM.
+    #[must_use]
+    pub fn attempts_by_crm(&self) -> Vec<(&'static str, u64, u64)> {
+        let count = |crm, results: &[&'static str]| {
+            let of = |result: &&'static str| self.delivery.attempts.get(&Attempted { crm, result });
+            results.iter().filter_map(|result| of(result).map(|counter| counter.get())).sum()
+        };
+        let of = |crm: &&dyn Crm| {
+            let crm = crm.about().slug;
+            (crm, count(crm, &["done", "suppressed"]), count(crm, &["retry", "doubt", "dead"]))
+        };
+        CRMS.iter().map(of).collect()
     }
 
     /// Records how long a CRM took to write bundles.
