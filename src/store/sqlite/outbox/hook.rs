@@ -113,7 +113,7 @@ fn conversation(
 /// The planted fault: jobs in a transaction of their own, with time to die before it.
 fn want_late(connection: &mut Connection, late: &[(LeadId, Vec<Want>, Timestamp)]) -> Result<(), StoreError> {
     let doing = "plant a fault";
-    std::thread::park_timeout(std::time::Duration::from_millis(10));
+    std::thread::park_timeout(std::time::Duration::from_millis(50));
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
     for (lead, wants, at) in late {
