@@ -37,6 +37,11 @@ pub trait Crm: Send + Sync {
         Vec::new()
     }
 
+    /// The field of a person that holds whose they are, where we may write it.
+    fn owner_field(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Reads fields, pipelines and stages.
     fn schema<'a>(&'a self, desk: &'a Desk<'a>) -> Later<'a, Result<Schema, Failure>>;
 
@@ -128,7 +133,7 @@ impl Capability {
     #[must_use]
     pub fn delivery(&self, kind: OperationKind) -> Delivery {
         match kind {
-            OperationKind::Person => self.person,
+            OperationKind::Person | OperationKind::Instruction => self.person,
             OperationKind::Activity => self.activity,
             OperationKind::Deal => self.deal,
         }
@@ -267,6 +272,8 @@ pub struct DealWrite {
     pub amount: Option<(String, Option<String>)>,
     /// When it is expected to close.
     pub close_on: Date,
+    /// Whose it is, by the CRM's id.
+    pub owner: Option<String>,
 }
 
 /// What became of a bundle: as many answers as it had operations.

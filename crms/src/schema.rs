@@ -2,10 +2,14 @@
 
 mod check;
 
-pub use check::{Fault, Holds, Needs, Problem, faults, lacking, missing_fields, refuses};
+pub use check::{Fault, Holds, Needs, Problem, faults, lacking, missing_fields, refuses, stage_fault};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// In [`Schema::account`]: the ids of those whom a record may belong to, with commas between; absent where they
+/// could not be read.
+pub const OWNERS: &str = "owners";
 
 /// The fields, pipelines and stages of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -126,6 +126,8 @@ struct DealFile {
     #[serde(default)]
     amount: Option<(String, Option<String>)>,
     close_on: Date,
+    #[serde(default)]
+    owner: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -379,6 +381,7 @@ fn bundle(file: &BundleFile) -> Bundle {
         stage: d.stage.clone(),
         amount: d.amount.clone(),
         close_on: d.close_on,
+        owner: d.owner.clone(),
     };
     Bundle {
         trace_id: file.trace_id.clone(),

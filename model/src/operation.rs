@@ -9,6 +9,9 @@ use std::fmt;
 pub enum OperationKind {
     /// Create the person's record or bring it up to date. Before all others of a lead.
     Person,
+    /// Obey one part of what a chatbot instructs that is neither the person nor a deal: whose they are to be, and as
+    /// which object.
+    Instruction,
     /// Log a conversation.
     Activity,
     /// Create a deal.
@@ -17,13 +20,15 @@ pub enum OperationKind {
 
 impl OperationKind {
     /// Every kind, in the order in which those of one lead are written.
-    pub const ALL: [OperationKind; 3] = [OperationKind::Person, OperationKind::Activity, OperationKind::Deal];
+    pub const ALL: [OperationKind; 4] =
+        [OperationKind::Person, OperationKind::Instruction, OperationKind::Activity, OperationKind::Deal];
 
     /// The name in rows, answers and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             OperationKind::Person => "person",
+            OperationKind::Instruction => "instruction",
             OperationKind::Activity => "activity",
             OperationKind::Deal => "deal",
         }

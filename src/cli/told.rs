@@ -30,6 +30,7 @@ pub(super) fn found_by(by: MatchedBy) -> &'static str {
 pub(super) fn operation(kind: OperationKind) -> &'static str {
     match kind {
         OperationKind::Person => "the person",
+        OperationKind::Instruction => "an instruction",
         OperationKind::Activity => "a conversation",
         OperationKind::Deal => "a deal",
     }

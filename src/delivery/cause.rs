@@ -26,6 +26,7 @@ pub fn sentence(cause: &str, target: &str) -> String {
     let said = if rest.is_empty() { String::new() } else { format!(" ({rest})") };
     match kind {
         "invalid" => format!("{target} refuses what it says{said}"),
+        "instruction" => format!("a chatbot instructs what cannot be done in {target}{said}"),
         "drift" => match field(cause) {
             Some(field) => format!("{target} no longer has the field {field} as it was{said}"),
             None => format!("the fields or pipelines of {target} are not what they were{said}"),
@@ -56,6 +57,7 @@ pub fn advice(cause: &str, target: &str) -> String {
             let what = field(cause).map_or("what is sent".to_owned(), |field| format!("the field {field}"));
             format!("correct {what} in [target.fields] or in {target}, then retry it")
         }
+        "instruction" => "mend the configuration as it says, reload the daemon, then retry it".to_owned(),
         "drift" => {
             format!(
                 "wabridge check --online names what is missing; `wabridge target setup {target}` creates fields; held jobs go on by themselves"
@@ -97,6 +99,13 @@ mod tests {
         assert_eq!(said, "hubspot no longer has the field wa_e164 as it was (contact wa_e164 missing)");
         assert_eq!(field("drift: PROPERTY_DOESNT_EXIST"), None);
         assert!(advice(cause, "hubspot").contains("wabridge target setup hubspot"));
+    }
+
+    #[test]
+    fn an_instruction_that_cannot_be_obeyed_is_told_with_its_name() {
+        let cause = "instruction: unknown stage 'hot' (add it to [target.deal.stages] of 'hubspot')";
+        assert!(sentence(cause, "hubspot").contains("unknown stage 'hot'"));
+        assert!(advice(cause, "hubspot").contains("reload the daemon"));
     }
 
     #[test]

@@ -368,6 +368,7 @@ impl Courier {
             Ok(dossier) => {
                 work.dossier = Some(dossier);
                 work.hold(&known.health);
+                work.refuse();
             }
         }
         Ok(())

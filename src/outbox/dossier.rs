@@ -4,6 +4,7 @@
 //! written is worked out here and now, so that a job that waited two days carries what is true today.
 
 use super::Setup;
+use super::orders::Orders;
 use super::watch::Health;
 use crate::insight::activity::activity;
 use crate::insight::facts::{LeadFacts, Subject};
@@ -37,8 +38,12 @@ pub(super) struct Dossier {
     pub(super) missing: BTreeMap<String, String>,
     /// The conversations to log, by their ids.
     pub(super) activities: BTreeMap<String, ActivityWrite>,
-    /// The deals to create, by their keys.
-    pub(super) deals: BTreeMap<String, DealWrite>,
+    /// The deals to create, by their keys; or why not.
+    pub(super) deals: BTreeMap<String, Result<DealWrite, String>>,
+    /// What is written where: as configured, and whose the lead is to be.
+    pub(super) mappings: Vec<Mapping>,
+    /// What cannot be obeyed of instructions, by part.
+    pub(super) refused: BTreeMap<&'static str, String>,
 }
 
 /// Why nothing may be written.
@@ -75,14 +80,21 @@ pub(super) fn dossier(
         trace_id,
     };
     let facts = LeadFacts::new(subject);
-    let values = values(setup, &facts);
+    let orders = Orders::new(setup, schema, &evidence);
+    let mut mappings = setup.target.fields.clone();
+    let mut values = values(setup, &facts);
+    if let Some((owned, owner)) = orders.owned() {
+        values.insert(owned.field.clone(), owner);
+        mappings.push(owned);
+    }
     let mut missing = health.missing.clone();
     missing.extend(refused(schema, setup.target.person, &values));
     let who = who(setup, &facts, &person);
     let key = who.phone.as_ref().map(|phone| phone.e164().to_owned());
     let activities = activities(store, setup, &facts, leased, &evidence)?;
-    let deals = deals(setup, &facts, key.as_deref(), leased, &evidence, now);
-    Ok(Ok(Dossier { who, values, key, missing, activities, deals }))
+    let deals = deals(setup, &facts, key.as_deref(), leased, &orders, now);
+    let refused = orders.refused();
+    Ok(Ok(Dossier { who, values, key, missing, activities, deals, mappings, refused }))
 }
 
 fn person(store: &dyn Store, leased: &Leased) -> Result<Option<Person>, StoreError> {
@@ -166,24 +178,26 @@ fn deals(
     facts: &dyn Facts,
     key: Option<&str>,
     leased: &Leased,
-    evidence: &[Evidence],
+    orders: &Orders<'_>,
     now: Timestamp,
-) -> BTreeMap<String, DealWrite> {
+) -> BTreeMap<String, Result<DealWrite, String>> {
     let Some(deal) = &setup.target.deal else { return BTreeMap::new() };
     let name = text(facts, "company").or_else(|| text(facts, "name")).or_else(|| key.map(str::to_owned));
     let today = now.to_zoned(setup.config.region.timezone.clone());
     let close_on = today.checked_add(deal.close_after).unwrap_or(today).date();
     let write = |job: &Job| {
-        let write = DealWrite {
+        let stage = orders.stage(deal, &job.subject);
+        let write = stage.map(|stage| DealWrite {
             key: job.subject.clone(),
             record: job.record.as_ref().map(|record| record.id.clone()),
             doubtful: job.doubtful,
             name: name.clone().unwrap_or_else(|| "WhatsApp lead".to_owned()),
             pipeline: deal.pipeline.clone(),
-            stage: deal.stage.clone(),
-            amount: stated_amount(evidence),
+            stage,
+            amount: stated_amount(orders.evidence),
             close_on,
-        };
+            owner: orders.owner_id().map(str::to_owned),
+        });
         (job.subject.clone(), write)
     };
     jobs_of(leased, OperationKind::Deal).map(write).collect()

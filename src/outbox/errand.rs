@@ -130,7 +130,8 @@ impl Errand<'_> {
         let target = &self.setup.target;
         let has = |field: &&String| !self.known.health.missing.contains_key(*field);
         let fields = target.fields.iter().map(|mapping| &mapping.field).filter(has);
-        fields.chain([&target.key_field]).cloned().collect()
+        let owner = target.crm.owner_field().filter(|_| !target.owners.is_empty()).map(str::to_owned);
+        fields.chain([&target.key_field]).cloned().chain(owner).collect()
     }
 
     /// Reads the records in which something is undecided; `all` known ones where a target is only shown.
@@ -200,7 +201,8 @@ impl Errand<'_> {
                             true
                         }
                         Some(failure)
-                            if failure.kind == FailureKind::Conflict && kind == OperationKind::Person =>
+                            if failure.kind == FailureKind::Conflict
+                                && matches!(kind, OperationKind::Person | OperationKind::Instruction) =>
                         {
                             self.conflict(work, &failure).await?
                         }
@@ -219,7 +221,7 @@ impl Errand<'_> {
     fn vanished(&self, work: &mut Work, index: usize, failure: &Failure) {
         let (kind, subject) = (work.job(index).kind, work.job(index).subject.clone());
         match kind {
-            OperationKind::Person => match (&failure.existing, &mut work.row) {
+            OperationKind::Person | OperationKind::Instruction => match (&failure.existing, &mut work.row) {
                 (Some(other), Some(row)) => row.record = other.clone(),
                 _ => work.forget(),
             },
@@ -229,7 +231,9 @@ impl Errand<'_> {
                 }
             }
             OperationKind::Deal => {
-                if let Some(write) = work.dossier.as_mut().and_then(|it| it.deals.get_mut(&subject)) {
+                if let Some(write) =
+                    work.dossier.as_mut().and_then(|it| it.deals.get_mut(&subject)?.as_mut().ok())
+                {
                     (write.record, write.doubtful) = (None, true);
                 }
             }

@@ -10,6 +10,7 @@ pub mod courier;
 pub mod dice;
 mod dossier;
 mod errand;
+mod orders;
 pub mod plan;
 pub mod retry;
 mod rollout;

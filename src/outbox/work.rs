@@ -19,6 +19,9 @@ pub(super) const GONE: &str = "gone";
 /// The target only says what it would write.
 pub(super) const SHADOW: &str = "shadow";
 
+/// How the cause begins of what was instructed and cannot be obeyed.
+const INSTRUCTION: &str = "instruction";
+
 /// A leased bundle on its way.
 pub(super) struct Work {
     pub(super) leased: Leased,
@@ -79,7 +82,9 @@ impl Work {
 
     /// The person's job, while nothing is known of its outcome.
     pub(super) fn open_person(&self) -> Option<usize> {
-        self.jobs_of(OperationKind::Person).into_iter().find(|index| self.is_open(*index))
+        // An instruction that is due alone is written to the person too.
+        let kinds = [OperationKind::Person, OperationKind::Instruction];
+        kinds.into_iter().flat_map(|kind| self.jobs_of(kind)).find(|index| self.is_open(*index))
     }
 
     fn is_open(&self, index: usize) -> bool {
@@ -95,6 +100,21 @@ impl Work {
         for index in 0..self.ends.len() {
             if self.is_open(index) {
                 self.ends[index] = Some(end.clone());
+            }
+        }
+    }
+
+    /// Ends what cannot be obeyed of an instruction: by itself, and with the name of what is unknown.
+    pub(super) fn refuse(&mut self) {
+        let Some(dossier) = &self.dossier else { return };
+        for (index, job) in self.leased.jobs.iter().enumerate() {
+            let why = match job.kind {
+                OperationKind::Instruction => dossier.refused.get(job.subject.as_str()),
+                OperationKind::Deal => dossier.deals.get(&job.subject).and_then(|deal| deal.as_ref().err()),
+                OperationKind::Person | OperationKind::Activity => None,
+            };
+            if let Some(why) = why.filter(|_| self.is_open(index)) {
+                self.ends[index] = Some(End::Dead(format!("{INSTRUCTION}: {why}")));
             }
         }
     }
@@ -166,7 +186,7 @@ impl Work {
     /// What there is to write to the person.
     pub(super) fn sheet<'a>(&'a self, setup: &'a Setup, dossier: &'a Dossier) -> Sheet<'a> {
         Sheet {
-            mappings: &setup.target.fields,
+            mappings: &dossier.mappings,
             values: dossier.values.clone(),
             key: dossier.key.clone(),
             key_field: &setup.target.key_field,
@@ -232,10 +252,12 @@ impl Work {
         }
         for index in self.open(OperationKind::Deal) {
             match self.dossier.as_ref().and_then(|it| it.deals.get(&self.job(index).subject).cloned()) {
-                Some(write) => {
+                Some(Ok(write)) => {
                     bundle.deals.push(write);
                     slots.deals.push(index);
                 }
+                // Those that are refused have ended.
+                Some(Err(_)) => {}
                 None => self.ends[index] = Some(End::Held("config: no [target.deal]".to_owned())),
             }
         }
@@ -250,7 +272,9 @@ impl Work {
         let marks = |fields: &BTreeMap<String, String>| fields.keys().cloned().collect::<BTreeSet<String>>();
         let as_before = marks(&self.draft.left_out).is_subset(&marks(&self.leased.jobs[person].left_out));
         // What is newly left out must be marked on the job, so that it is filled in when it can be.
-        self.ends[person] = Some(if as_before { End::Suppressed(UNCHANGED) } else { self.done_person() });
+        let end = if as_before { End::Suppressed(UNCHANGED) } else { self.done_person() };
+        self.obeyed(&end);
+        self.ends[person] = Some(end);
     }
 
     fn done_person(&self) -> End {
@@ -309,7 +333,16 @@ impl Work {
             matched_by: before.map_or(matched, |row| row.matched_by),
             written: self.draft.written.clone(),
         });
-        self.ends[person] = Some(self.done_person());
+        let end = self.done_person();
+        self.obeyed(&end);
+        self.ends[person] = Some(end);
+    }
+
+    /// What was instructed was written with the person.
+    fn obeyed(&mut self, end: &End) {
+        for index in self.open(OperationKind::Instruction) {
+            self.ends[index] = Some(end.clone());
+        }
     }
 
     /// What an unknown outcome of a job may lead to.

@@ -5,7 +5,7 @@
 //! worked out later, when the operation is due.
 
 pub mod conversation;
-mod deal;
+pub mod deal;
 mod person;
 
 use crate::config::{Config, Target};
@@ -111,6 +111,9 @@ pub fn wants(change: &LeadChange<'_>, routes: &Routes) -> Vec<Want> {
         };
         if let Some(soon) = person {
             want(OperationKind::Person, "", soon);
+        }
+        for part in deal::parts(change, target) {
+            want(OperationKind::Instruction, part, person.unwrap_or((Priority::Urgent, change.now)));
         }
         if let Some((placed, soon)) = activity.filter(|(placed, _)| admits_place(target, change, placed)) {
             want(OperationKind::Activity, &placed.id, soon);

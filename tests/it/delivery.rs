@@ -1,6 +1,7 @@
 //! Delivery from a projected message to a CRM's record, against simulated CRMs in virtual time.
 
 mod calls;
+mod deals;
 mod drift;
 mod humans;
 mod modes;

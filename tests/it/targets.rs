@@ -251,12 +251,20 @@ const MISTAKES: &[(&str, &str)] = &[
         "13: 'when' in [target.person_rule] of [[target]] 'hubspot': \"ad_or_intent\" is not in this version",
     ),
     (
-        "{head}{target}[target.owners]\nnorth = \"a\"",
-        "12: owners is not in this version; remove it from [[target]] 'hubspot'",
+        "{head}{target}[target.owners]\nnorth = \" \"",
+        "13: 'owners' in [[target]] 'hubspot' has an empty name or id; write { sales = ",
     ),
     (
-        "{head}{target}[target.deal]\nwhen = [\"demo_request\"]\npipeline = \"a\"\nstage = \"b\"\nstages = { a = \"b\" }",
-        "16: stages is not in this version; remove it from [target.deal] of [[target]] 'hubspot'",
+        "{head}{target}[target.deal]\nwhen = [\"demo_request\"]\npipeline = \"a\"\nstage = \"b\"\nstages = { a = \"\" }",
+        "16: 'stages' in [target.deal] of [[target]] 'hubspot' has an empty name or id; write { qualified = ",
+    ),
+    (
+        "{head}{target}[target.deal]\nwhen = [\"demo_request\"]\npipeline = \"a\"\nstage = \"b\"\nrestricted_stages = [\"c\", \"b\"]",
+        "16: 'restricted_stages' in [target.deal] of [[target]] 'hubspot' has 'b', which deals enter by 'stage' or",
+    ),
+    (
+        "{head}{target}[target.deal]\nwhen = [\"demo_request\"]\npipeline = \"a\"\nstage = \"b\"\nrestricted_stage = [\"c\"]",
+        "16: unknown key 'restricted_stage' in [target.deal] of [[target]] 'hubspot'; did you mean 'restricted_stages'?",
     ),
     // Deals
     (

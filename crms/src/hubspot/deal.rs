@@ -92,6 +92,9 @@ fn item(desk: &Desk<'_>, task: &Task<'_>) -> Item {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.into()))
     .collect();
+    if let Some(owner) = &deal.owner {
+        properties.insert(super::OWNER.to_owned(), owner.clone().into());
+    }
     if let Some((amount, currency)) = &deal.amount {
         properties.insert("amount".to_owned(), amount.clone().into());
         // The account's own currency goes without saying; another may be one that the account has not enabled.

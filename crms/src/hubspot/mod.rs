@@ -51,6 +51,9 @@ const VERSION: &str = "2026-03";
 /// The unique property of deals that makes creating them exact.
 const DEAL_KEY: &str = "wa_deal_key";
 
+/// Whose a record is.
+const OWNER: &str = "hubspot_owner_id";
+
 /// Inputs of one batch request, everywhere.
 const BATCH: usize = 100;
 
@@ -92,6 +95,10 @@ impl Crm for HubSpot {
             kind: FieldKind::Text,
             unique: true,
         }]
+    }
+
+    fn owner_field(&self) -> Option<&'static str> {
+        Some(OWNER)
     }
 
     fn schema<'a>(&'a self, desk: &'a Desk<'a>) -> Later<'a, Result<Schema, Failure>> {

@@ -1,9 +1,9 @@
 //! What an account's properties and pipelines are, and new properties of ours.
 
 use super::VERSION;
-use super::line::Line;
+use super::line::{Line, identifier, next_page};
 use crate::crm::Desk;
-use crate::schema::{Field, FieldKind, NewField, Object, Pipeline, Schema, Stage};
+use crate::schema::{Field, FieldKind, NewField, OWNERS, Object, Pipeline, Schema, Stage};
 use crate::transport::{Call, Method};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -12,6 +12,9 @@ use wabridge_model::{Failure, FailureKind};
 /// The objects whose properties are read: our word, HubSpot's, and the group that new ones go into.
 const OBJECTS: [(&str, &str, &str); 2] =
     [("contact", "contacts", "contactinformation"), ("deal", "deals", "dealinformation")];
+
+/// Pages of owners, 500 each.
+const PAGES: usize = 20;
 
 /// Reads properties, pipelines and, for the addresses of records, the account.
 pub(super) async fn schema(desk: &Desk<'_>) -> Result<Schema, Failure> {
@@ -29,7 +32,27 @@ pub(super) async fn schema(desk: &Desk<'_>) -> Result<Schema, Failure> {
     if let Ok(body) = line.ask(get(&format!("/account-info/{VERSION}/details")), "account").await {
         schema.account = account(&body);
     }
+    // So is it here: only an owner that is asked for is not written then.
+    if let Ok(owners) = owners(&Line::new(desk)).await {
+        schema.account.insert(OWNERS.to_owned(), owners.join(","));
+    }
     Ok(schema)
+}
+
+/// The ids of those whom a record may belong to.
+async fn owners(line: &Line<'_>) -> Result<Vec<String>, Failure> {
+    let (mut ids, mut after) = (Vec::new(), String::new());
+    for _ in 0..PAGES {
+        let body = line.ask(get(&format!("/crm/owners/{VERSION}?limit=500{after}")), "owner").await?;
+        let current = results(&body).filter(|owner| owner["archived"] != true);
+        ids.extend(current.filter_map(|owner| identifier(&owner["id"])));
+        match next_page(&body) {
+            Some(next) => after = format!("&after={next}"),
+            None => return Ok(ids),
+        }
+    }
+    // More than can be told apart from a list that never ends.
+    Err(Failure::new(FailureKind::Unknown, "owners_without_end"))
 }
 
 fn get(path: &str) -> Call {

@@ -114,7 +114,7 @@ pub fn faults(needs: &Needs<'_>, schema: &Schema) -> Vec<Fault> {
     let mut faults: Vec<Fault> = key(needs, object).into_iter().collect();
     faults.extend(needs.fields.iter().filter_map(|mapping| mapped(needs, mapping, object)));
     faults.extend(required(needs, object));
-    faults.extend(needs.deal.and_then(|(pipeline, stage)| deal(pipeline, stage, schema)));
+    faults.extend(needs.deal.and_then(|(pipeline, stage)| stage_fault(pipeline, stage, schema)));
     let rank = |holds| match holds {
         Holds::Person => 0,
         Holds::Deals => 1,
@@ -289,7 +289,9 @@ fn required(needs: &Needs<'_>, object: &Object) -> Vec<Fault> {
     missing.map(fault).collect()
 }
 
-fn deal(pipeline: &str, stage: &str, schema: &Schema) -> Option<Fault> {
+/// What is wrong with a pipeline or a stage of it that deals are to enter.
+#[must_use]
+pub fn stage_fault(pipeline: &str, stage: &str, schema: &Schema) -> Option<Fault> {
     let fault = |name: &str, problem, text: String, advice: String| {
         let (object, name) = ("deal".to_owned(), name.to_owned());
         Some(Fault { object, name, problem, holds: Holds::Deals, text, advice })

@@ -9,10 +9,11 @@ pub(super) use read::read_all;
 use super::secret::{SecretError, SecretFault, SecretReference};
 use jiff::SignedDuration;
 use secrecy::SecretString;
+use std::collections::BTreeMap;
 use std::fmt;
 use wabridge_crms::Crm;
 use wabridge_crms::mapping::Mapping;
-use wabridge_crms::schema::{Fault, Needs, NewField, Schema, faults, lacking};
+use wabridge_crms::schema::{Fault, Holds, Needs, NewField, Schema, faults, lacking, stage_fault};
 use wabridge_model::{Country, Phone};
 
 /// What may qualify a lead for a deal, by name.
@@ -55,6 +56,8 @@ pub struct Target {
     pub rollout_percent: u32,
     /// How long an open window that was merely extended waits.
     pub window_refresh: SignedDuration,
+    /// The CRM's ids of owners, by the owner rules that chatbots name.
+    pub owners: BTreeMap<String, String>,
 }
 
 /// Whether a target is written to.
@@ -104,6 +107,10 @@ pub struct Deal {
     pub stage: String,
     /// How long until it is expected to close.
     pub close_after: SignedDuration,
+    /// The CRM's ids of stages, by the names that chatbots give them.
+    pub stages: BTreeMap<String, String>,
+    /// Stages that no deal of ours may enter, beside those that the CRM restricts or closes.
+    pub restricted_stages: Vec<String>,
 }
 
 impl Target {
@@ -126,6 +133,7 @@ impl Target {
             deal: None,
             rollout_percent: 100,
             window_refresh: WINDOW_REFRESH,
+            owners: BTreeMap::new(),
         }
     }
 
@@ -172,7 +180,17 @@ impl Target {
     pub fn faults(&self, schema: &Schema) -> Vec<Fault> {
         let mut found = faults(&self.needs(), schema);
         found.extend(lacking(&self.own_fields(), schema));
+        found.extend(self.deal.iter().flat_map(|deal| deal.stage_faults(schema)));
         found
+    }
+}
+
+impl Deal {
+    /// What is wrong with the stages that chatbots may name. Only the deals that ask for one of them suffer.
+    fn stage_faults<'a>(&'a self, schema: &'a Schema) -> impl Iterator<Item = Fault> + 'a {
+        let named = self.stages.values().filter(|stage| **stage != self.stage);
+        let fault = |stage: &String| stage_fault(&self.pipeline, stage, schema);
+        named.filter_map(fault).map(|fault| Fault { holds: Holds::Nothing, ..fault })
     }
 }
 

@@ -6,14 +6,11 @@ use crate::config::document::{Found, Table, nearest};
 use crate::config::secret::SecretReference;
 use crate::config::server::Server;
 use jiff::SignedDuration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use url::{Host, Url};
 use wabridge_crms::registry::{self, CRMS};
 use wabridge_crms::{About, Crm};
 use wabridge_model::{Country, Phone};
-
-/// Keys that the design names and nothing reads yet.
-const LATER: &[&str] = &["owners"];
 
 /// Every target of the file.
 pub(in crate::config) fn read_all(
@@ -50,10 +47,11 @@ impl Around<'_> {
         let rollout_percent = table.integer("rollout_percent", 0..=100).unwrap_or(100);
         let window_refresh = window_refresh(&mut table);
         person_rule(&mut table);
+        let owners = by_name(&mut table, "owners", "{ sales = \"77310001\" }");
         let ours = self.ours();
         let around = fields::Around { ours: &ours, has_pages: self.server.public_url.is_some() };
         let fields = fields::read(&mut table, about, &key_field, &around);
-        table.finish(LATER);
+        table.finish(&[]);
         Some(Target {
             name: name?,
             crm: crm?,
@@ -70,6 +68,7 @@ impl Around<'_> {
             deal: deal.flatten(),
             rollout_percent,
             window_refresh,
+            owners,
         })
     }
 
@@ -266,10 +265,52 @@ fn deal(table: &mut Table<'_, '_>) -> Option<Option<Deal>> {
     let pipeline = table.required("pipeline", "default").map(|found| found.value.to_owned());
     let stage = table.required("stage", "appointmentscheduled").map(|found| found.value.to_owned());
     let days = table.integer("close_after_days", 1..=3650).unwrap_or(90);
-    table.finish(&["stages"]);
+    let stages = by_name(&mut table, "stages", "{ qualified = \"qualifiedtobuy\" }");
+    let restricted_stages = restricted(&mut table, stage.as_deref(), &stages);
+    table.finish(&[]);
     let when = named.into_iter().map(|found| found.value.to_owned()).collect();
     let close_after = SignedDuration::from_hours(i64::from(days) * 24);
-    Some(pipeline.zip(stage).map(|(pipeline, stage)| Deal { when, pipeline, stage, close_after }))
+    Some(pipeline.zip(stage).map(|(pipeline, stage)| Deal {
+        when,
+        pipeline,
+        stage,
+        close_after,
+        stages,
+        restricted_stages,
+    }))
+}
+
+/// A table of a chatbot's names and the CRM's ids.
+fn by_name(table: &mut Table<'_, '_>, key: &'static str, example: &str) -> BTreeMap<String, String> {
+    let label = table.label.clone();
+    let mut known = BTreeMap::new();
+    for (name, Found { value, at }) in table.map(key, example) {
+        if name.trim().is_empty() || value.trim().is_empty() {
+            table.problem_at(at, format!("'{key}' in {label} has an empty name or id; write {example}"));
+        }
+        known.insert(name.to_owned(), value.to_owned());
+    }
+    known
+}
+
+/// Stages that no deal may enter; that one of the others is among them is a contradiction.
+fn restricted(
+    table: &mut Table<'_, '_>,
+    stage: Option<&str>,
+    stages: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let label = table.label.clone();
+    let named = table.strings("restricted_stages").unwrap_or_default();
+    for Found { value, at } in &named {
+        if stage == Some(*value) || stages.values().any(|stage| stage == value) {
+            let message = format!(
+                "'restricted_stages' in {label} has '{value}', which deals enter by 'stage' or 'stages'; take it \
+                 out of one of them"
+            );
+            table.problem_at(*at, message);
+        }
+    }
+    named.into_iter().map(|found| found.value.to_owned()).collect()
 }
 
 /// How long an open window that was merely extended may stay as it was told.

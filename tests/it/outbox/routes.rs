@@ -130,6 +130,8 @@ fn selling(name: &str, when: &[&str]) -> Target {
         pipeline: "p".into(),
         stage: "s".into(),
         close_after: hours(90 * 24),
+        stages: Default::default(),
+        restricted_stages: Vec::new(),
     };
     Target { deal: Some(deal), ..target(name) }
 }

@@ -148,7 +148,7 @@ fn coalesce(connection: &Connection, row: &JobRow) -> Result<(), StoreError> {
 fn released(connection: &Connection, row: &JobRow) -> Result<(), StoreError> {
     match row.job.kind {
         OperationKind::Person => want::release(connection, &row.job.target, row.job.lead),
-        OperationKind::Activity | OperationKind::Deal => Ok(()),
+        OperationKind::Instruction | OperationKind::Activity | OperationKind::Deal => Ok(()),
     }
 }
 

@@ -47,8 +47,8 @@ pub(super) fn want(
         add(connection, lead, first.as_ref().unwrap_or(asked), at)?;
         return count(connection, "jobs.wanted", 1);
     };
-    // A deal is created once; what it holds is worked out when it is.
-    if asked.kind == OperationKind::Deal {
+    // A deal is created once; what it holds is worked out when it is. One that could not be may be asked for anew.
+    if asked.kind == OperationKind::Deal && known.job.state != JobState::Dead {
         return Ok(());
     }
     let id = known.job.id;
