@@ -42,6 +42,9 @@ pub fn sentence(cause: &str, target: &str) -> String {
         "person_held" => "the person's own record waits".to_owned(),
         "person_discarded" => "the person's own record was given up by hand".to_owned(),
         "rollout" => format!("{target} is opened to a share of the leads, and this one is not in it yet"),
+        "person_rule" => {
+            format!("{target} creates nobody's record whom its rule leaves out{said}; they are kept here")
+        }
         "unchanged" => format!("nothing changed that {target} is told of"),
         "shadow" => format!("{target} is in shadow mode: it was worked out and not written"),
         "merged" => "the lead turned out to be another one, whose job it is now".to_owned(),
@@ -68,6 +71,11 @@ pub fn advice(cause: &str, target: &str) -> String {
         ),
         "conflict" => format!("merge the two records in {target}, then retry it"),
         "rollout" => format!("raise rollout_percent of target '{target}', and reload the daemon"),
+        "person_rule" => {
+            format!(
+                "they are written once they meet [target.person_rule] of '{target}', or with a wider rule"
+            )
+        }
         "vanished" => "retry it: the person is looked for again".to_owned(),
         "person_dead" | "person_held" | "person_discarded" => {
             "mend the person's own job: this one follows it".to_owned()

@@ -10,10 +10,10 @@ use super::dice::Dice;
 use super::dossier::{Not, dossier};
 use super::errand::{Errand, GivenUp, LEASE};
 use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
-use super::rollout;
 use super::transport::{HELD_BACK, Metered};
 use super::watch::{Change, DRIFT, Known, Watch};
 use super::work::{GONE, SHADOW, Work, asks, spread};
+use super::{rollout, rule};
 use crate::clock::Clock;
 use crate::config::Live;
 use crate::config::target::Mode;
@@ -179,6 +179,14 @@ impl Courier {
         if released > 0 {
             tracing::info!(target_name = setup.target.name, released, "jobs are within the rollout now");
         }
+        let released = rule::release(&*self.store, &setup.target, self.clock.now())?;
+        if released > 0 {
+            tracing::info!(
+                target_name = setup.target.name,
+                released,
+                "people are judged by another rule now"
+            );
+        }
         let first = self.configured.replace(Arc::clone(setup)).is_none();
         if first {
             return Ok(());
@@ -323,6 +331,9 @@ impl Courier {
             };
             let shadow = setup.target.mode == Mode::Shadow;
             errand.find(works).await?;
+            for work in works.iter_mut().filter(|work| work.is_unwanted()) {
+                work.keep_back(&rule::cause(setup.target.person_rule));
+            }
             errand.read(works, shadow).await?;
             if shadow {
                 store.keep_shadow(&setup.target.name, errand.shadow(works))?;
@@ -367,6 +378,9 @@ impl Courier {
             Err(Not::Consent) => work.end_open(&End::Held("consent".to_owned())),
             Ok(dossier) => {
                 work.dossier = Some(dossier);
+                if work.is_unwanted() {
+                    work.keep_back(&rule::cause(setup.target.person_rule));
+                }
                 work.hold(&known.health);
                 work.refuse();
             }

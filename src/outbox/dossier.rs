@@ -5,6 +5,7 @@
 
 use super::Setup;
 use super::orders::Orders;
+use super::rule::{Standing, standing};
 use super::watch::Health;
 use crate::insight::activity::activity;
 use crate::insight::facts::{LeadFacts, Subject};
@@ -28,6 +29,8 @@ const PURPOSE: &str = "crm";
 /// What is known of a lead, for one target.
 #[derive(Debug)]
 pub(super) struct Dossier {
+    /// Whether their record may be created.
+    pub(super) standing: Standing,
     /// Whom to look for.
     pub(super) who: Who,
     /// Our values, by field.
@@ -80,6 +83,7 @@ pub(super) fn dossier(
         trace_id,
     };
     let facts = LeadFacts::new(subject);
+    let standing = standing(setup.target.person_rule, leased, &person.lead, &evidence);
     let orders = Orders::new(setup, schema, &evidence);
     let mut mappings = setup.target.fields.clone();
     let mut values = values(setup, &facts);
@@ -94,7 +98,7 @@ pub(super) fn dossier(
     let activities = activities(store, setup, &facts, leased, &evidence)?;
     let deals = deals(setup, &facts, key.as_deref(), leased, &orders, now);
     let refused = orders.refused();
-    Ok(Ok(Dossier { who, values, key, missing, activities, deals, mappings, refused }))
+    Ok(Ok(Dossier { standing, who, values, key, missing, activities, deals, mappings, refused }))
 }
 
 fn person(store: &dyn Store, leased: &Leased) -> Result<Option<Person>, StoreError> {

@@ -14,6 +14,7 @@ mod orders;
 pub mod plan;
 pub mod retry;
 mod rollout;
+mod rule;
 pub mod transport;
 pub mod watch;
 mod work;

@@ -4,6 +4,7 @@ use super::Setup;
 use super::dossier::Dossier;
 use super::plan::{Draft, Sheet, Stand};
 use super::retry::{Effect, FirstAid, after, cause, first_aid};
+use super::rule::Standing;
 use super::watch::Health;
 use crate::store::outbox::{End, Job, Leased, RecordRow, Settled};
 use jiff::Timestamp;
@@ -116,6 +117,25 @@ impl Work {
             if let Some(why) = why.filter(|_| self.is_open(index)) {
                 self.ends[index] = Some(End::Dead(format!("{INSTRUCTION}: {why}")));
             }
+        }
+    }
+
+    /// Holds everything that is open, the person with this cause, so that the others are let go with them.
+    pub(super) fn keep_back(&mut self, cause: &str) {
+        if let Some(person) = self.open_person() {
+            self.ends[person] = Some(End::Held(cause.to_owned()));
+            self.end_open(&End::Held("person_held".to_owned()));
+        }
+        self.end_open(&End::Held(cause.to_owned()));
+    }
+
+    /// Whether the CRM turned out not to have somebody whom the target's rule would not create.
+    pub(super) fn is_unwanted(&self) -> bool {
+        let standing = self.dossier.as_ref().map(|dossier| dossier.standing);
+        match standing {
+            Some(Standing::Out) => true,
+            Some(Standing::IfKnown) => self.searched && self.row.is_none() && self.open_person().is_some(),
+            Some(Standing::In) | None => false,
         }
     }
 

@@ -8,6 +8,8 @@ pub mod conversation;
 pub mod deal;
 mod person;
 
+pub use person::is_from_an_ad;
+
 use crate::config::{Config, Target};
 use crate::leads::verdict::policy;
 use jiff::{SignedDuration, Timestamp};

@@ -3,6 +3,7 @@
 use super::{BULK_INTERVAL, LeadChange, Soon, is_act};
 use jiff::{SignedDuration, Timestamp};
 use wabridge_model::Priority;
+use wabridge_model::attribution::Touch;
 use wabridge_model::chatbot::{ChatbotEventType, Urgency};
 use wabridge_model::event::{Event, Fact};
 use wabridge_model::lead::Lead;
@@ -39,15 +40,19 @@ fn is_about_the_person(fact: &Fact) -> bool {
     matches!(fact, Fact::IdentityChange(_) | Fact::Preference(_))
 }
 
+/// Whether an ad brought a lead, at their first arrival or later.
+#[must_use]
+pub fn is_from_an_ad(lead: &Lead) -> bool {
+    let ad = |touch: &Touch| touch.ad_id().is_some() || touch.referral.ctwa_clid.is_some();
+    lead.attribution.touches.iter().any(ad)
+}
+
 /// First, where an ad brought the lead or the bot holds it qualified.
 fn urgency(lead: &Lead, event: Option<&Event>) -> Priority {
-    let ad = |touch: &wabridge_model::attribution::Touch| {
-        touch.ad_id().is_some() || touch.referral.ctwa_clid.is_some()
-    };
     let asks_for_more = event.is_some_and(|event| {
         matches!(&event.fact, Fact::Chatbot(bot) if bot.event_type == ChatbotEventType::DemoRequested)
     });
-    let is_first = asks_for_more || lead.qualified_at.is_some() || lead.attribution.touches.iter().any(ad);
+    let is_first = asks_for_more || lead.qualified_at.is_some() || is_from_an_ad(lead);
     if is_first { Priority::First } else { Priority::Urgent }
 }
 

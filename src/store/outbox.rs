@@ -18,6 +18,10 @@ use wabridge_model::{MatchedBy, OperationKind, Priority, RecordRef};
 /// The cause of what is held because its lead is outside of the share that a target is opened to.
 pub const ROLLOUT: &str = "rollout";
 
+/// How the cause of what is held begins because the target's rule does not create this person's record; the rule
+/// follows: `person_rule: ad_or_intent`.
+pub const PERSON_RULE: &str = "person_rule";
+
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobState {

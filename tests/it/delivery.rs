@@ -6,6 +6,7 @@ mod drift;
 mod humans;
 mod modes;
 mod once;
+mod person_rule;
 mod rollout;
 mod storm;
 mod wire;

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::fs;
-use wabridge::config::target::{Activity, Mode};
+use wabridge::config::target::{Activity, Mode, PersonRule};
 use wabridge::config::{Config, ConfigErrors, Target};
 use wabridge_crms::Datum;
 use wabridge_crms::mapping::{Mapping, OnMissing, Owner, Source, WriteRule};
@@ -101,6 +101,7 @@ fn what_is_left_out_has_its_usual_value() {
     assert_eq!((target.key_field.as_str(), target.base_url.as_deref()), ("wa_e164", None));
     assert!(target.channels.is_empty() && target.business_numbers.is_empty() && target.regions.is_empty());
     assert!(target.deal.is_none());
+    assert_eq!(target.person_rule, PersonRule::AnyMessage);
     let fields: Vec<&str> = target.fields.iter().map(|mapping| mapping.field.as_str()).collect();
     let five = ["phone", "email", "firstname", "lastname", "wa_source", "first_conversation_url"];
     assert!(fields.starts_with(&five), "{fields:?}");
@@ -247,8 +248,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "12: 'rollout_percent' in [[target]] 'hubspot' must be a whole number from 0 to 100",
     ),
     (
-        "{head}{target}[target.person_rule]\nwhen = \"ad_or_intent\"",
-        "13: 'when' in [target.person_rule] of [[target]] 'hubspot': \"ad_or_intent\" is not in this version",
+        "{head}{target}[target.person_rule]\nwhen = \"ads\"",
+        "13: 'when' in [target.person_rule] of [[target]] 'hubspot' cannot be 'ads'; write \"any_message\" or \"ad_or_intent\" or",
     ),
     (
         "{head}{target}[target.owners]\nnorth = \" \"",

@@ -58,6 +58,8 @@ pub struct Target {
     pub window_refresh: SignedDuration,
     /// The CRM's ids of owners, by the owner rules that chatbots name.
     pub owners: BTreeMap<String, String>,
+    /// Whose record is created.
+    pub person_rule: PersonRule,
 }
 
 /// Whether a target is written to.
@@ -80,6 +82,33 @@ impl Mode {
             Mode::Live => "live",
             Mode::Shadow => "shadow",
             Mode::Paused => "paused",
+        }
+    }
+}
+
+/// Whose record is created. Whoever has a record is written whatever the rule says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PersonRule {
+    /// Everybody's who is a lead.
+    #[default]
+    AnyMessage,
+    /// That of whom an ad brought, or who showed a chatbot that they want to buy.
+    AdOrIntent,
+    /// That of whom an ad brought; the others are written if the CRM has them already.
+    KnownOrAd,
+}
+
+impl PersonRule {
+    /// Every rule.
+    pub const ALL: [PersonRule; 3] = [PersonRule::AnyMessage, PersonRule::AdOrIntent, PersonRule::KnownOrAd];
+
+    /// The word in configuration and causes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PersonRule::AnyMessage => "any_message",
+            PersonRule::AdOrIntent => "ad_or_intent",
+            PersonRule::KnownOrAd => "known_or_ad",
         }
     }
 }
@@ -134,6 +163,7 @@ impl Target {
             rollout_percent: 100,
             window_refresh: WINDOW_REFRESH,
             owners: BTreeMap::new(),
+            person_rule: PersonRule::default(),
         }
     }
 

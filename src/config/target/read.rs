@@ -1,6 +1,6 @@
 //! How `[[target]]` is read: each key by its own rule, so that one mistake hides no other.
 
-use super::{Activity, Deal, Mode, SIGNALS, Target, WINDOW_REFRESH, fields};
+use super::{Activity, Deal, Mode, PersonRule, SIGNALS, Target, WINDOW_REFRESH, fields};
 use crate::config::channel::{Channel, name, phone, reference};
 use crate::config::document::{Found, Table, nearest};
 use crate::config::secret::SecretReference;
@@ -46,8 +46,8 @@ impl Around<'_> {
         let deal = deal(&mut table);
         let rollout_percent = table.integer("rollout_percent", 0..=100).unwrap_or(100);
         let window_refresh = window_refresh(&mut table);
-        person_rule(&mut table);
         let owners = by_name(&mut table, "owners", "{ sales = \"77310001\" }");
+        let person_rule = person_rule(&mut table);
         let ours = self.ours();
         let around = fields::Around { ours: &ours, has_pages: self.server.public_url.is_some() };
         let fields = fields::read(&mut table, about, &key_field, &around);
@@ -69,6 +69,7 @@ impl Around<'_> {
             rollout_percent,
             window_refresh,
             owners,
+            person_rule,
         })
     }
 
@@ -319,19 +320,13 @@ fn window_refresh(table: &mut Table<'_, '_>) -> SignedDuration {
     minutes.map_or(WINDOW_REFRESH, |minutes| SignedDuration::from_mins(minutes.into()))
 }
 
-/// A table of which this version knows the usual value only: whoever writes is written.
-fn person_rule(table: &mut Table<'_, '_>) {
+/// `[target.person_rule]`: whose record is created.
+fn person_rule(table: &mut Table<'_, '_>) -> PersonRule {
     let label = format!("[target.person_rule] of {}", table.label);
-    let Some(mut rule) = table.section("person_rule") else { return };
+    let Some(mut rule) = table.section("person_rule") else { return PersonRule::default() };
     rule.label = label;
-    if let Some(Found { value, at }) = rule.string("when").filter(|found| found.value != "any_message") {
-        let label = &rule.label;
-        rule.problem_at(
-            at,
-            format!(
-                "'when' in {label}: \"{value}\" is not in this version; write \"any_message\" or remove it"
-            ),
-        );
-    }
+    let words = PersonRule::ALL.map(|rule| (rule.as_str(), rule));
+    let found = word(&mut rule, "when", &words);
     rule.finish(&[]);
+    found.unwrap_or_default()
 }

@@ -119,7 +119,7 @@ impl Simulated {
         calls
     }
 
-    fn answer(&self, call: &Call) -> Result<Answer, NoAnswer> {
+    pub(crate) fn answer(&self, call: &Call) -> Result<Answer, NoAnswer> {
         let now = self.clock.now();
         self.calls.lock().unwrap().push((now, format!("{} {}", call.method.as_str(), call.path)));
         if self.gone.load(Ordering::Relaxed) {

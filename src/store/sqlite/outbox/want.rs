@@ -3,9 +3,9 @@
 use super::super::sql::{blob_of, millis};
 use super::rows::{COLUMNS, JobRow, job_row, rank};
 use super::{count, first, run};
-use crate::routing::Want;
+use crate::routing::{BULK_INTERVAL, Want};
 use crate::store::StoreError;
-use crate::store::outbox::JobState;
+use crate::store::outbox::{JobState, PERSON_RULE};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use wabridge_model::id::LeadId;
@@ -54,6 +54,13 @@ pub(super) fn want(
     let id = known.job.id;
     match known.job.state {
         JobState::Leased | JobState::Doubt => wait(connection, &known, asked)?,
+        JobState::Held if is_below_the_rule(&known) => {
+            // What is new of them may lift them over it, and then they are new to the CRM.
+            let is_news = asked.due_at <= at + BULK_INTERVAL;
+            let soon = is_news.then(|| at_once(asked, at)).flatten();
+            renew(connection, &known, soon.as_ref().unwrap_or(asked), at)?;
+            count(connection, "jobs.suppressed.coalesced", 1)?;
+        }
         JobState::Pending | JobState::Held => {
             // Who backs off is not called earlier for being wanted more.
             let due = if known.backs_off() { known.job.due_at } else { known.job.due_at.min(asked.due_at) };
@@ -71,6 +78,12 @@ pub(super) fn want(
     }
     run(connection, DOING, "UPDATE jobs SET trace_id = ? WHERE id = ?", params![asked.trace_id, id])?;
     count(connection, "jobs.wanted", 1)
+}
+
+/// Whether a person's job is held since the target's rule did not create their record when it was last looked at.
+fn is_below_the_rule(known: &JobRow) -> bool {
+    let cause = known.job.cause.as_deref();
+    known.job.kind == OperationKind::Person && cause.is_some_and(|cause| cause.starts_with(PERSON_RULE))
 }
 
 /// Whoever a target has never heard of is new there, however long we have known them.
