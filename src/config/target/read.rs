@@ -47,6 +47,9 @@ impl Around<'_> {
         let regions = regions(&mut table);
         let activity = self.activity(&mut table);
         let deal = deal(&mut table);
+        if deal.is_some() {
+            owns_deals(&mut table, about, person);
+        }
         let rollout_percent = table.integer("rollout_percent", 0..=100).unwrap_or(100);
         let window_refresh = window_refresh(&mut table);
         person_rule(&mut table);
@@ -270,6 +273,20 @@ fn deal(table: &mut Table<'_, '_>) -> Option<Option<Deal>> {
     let when = named.into_iter().map(|found| found.value.to_owned()).collect();
     let close_after = SignedDuration::from_hours(i64::from(days) * 24);
     Some(pipeline.zip(stage).map(|(pipeline, stage)| Deal { when, pipeline, stage, close_after }))
+}
+
+/// A deal must be linked to whoever is made.
+fn owns_deals(table: &mut Table<'_, '_>, about: Option<&'static About>, person: Option<&'static str>) {
+    let Some((about, person)) = about.zip(person) else { return };
+    let owners = about.capability.deals_of;
+    if !owners.contains(&person) {
+        let (label, crm, owners) = (&table.label, about.name, owners.join("\" or \""));
+        let text = format!(
+            "{crm} links no deal to a {person}, and {label} has [target.deal]; write person = \"{owners}\", or \
+             remove [target.deal]"
+        );
+        table.problem(text);
+    }
 }
 
 /// How long an open window that was merely extended may stay as it was told.
