@@ -27,6 +27,24 @@ pub struct Event {
     pub fact: Fact,
 }
 
+impl Event {
+    /// What the customer's own message is about, by the configured words; nothing of any other event, of groups or of
+    /// imports.
+    #[must_use]
+    pub fn intents(&self) -> Option<&Intents> {
+        match &self.fact {
+            Fact::Message(message) if !message.group && !message.history => message.intents.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the customer's own message is about this.
+    #[must_use]
+    pub fn has_intent(&self, label: &str) -> bool {
+        self.intents().is_some_and(|intents| intents.labels.iter().any(|known| known == label))
+    }
+}
+
 /// The business side of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Business {
@@ -157,6 +175,10 @@ pub struct Message {
     /// What the text asks for, by the configured words. Read when the message is normalised, and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<Wish>,
+    /// What the text is about, by the configured words. Read when the message is normalised, and kept; `None` of a
+    /// message that was read before there were such words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intents: Option<Box<Intents>>,
 }
 
 impl Message {
@@ -172,8 +194,21 @@ impl Message {
             referral: ReferralReport::Absent,
             link: None,
             wish: None,
+            intents: None,
         }
     }
+}
+
+/// What a text is about, by the configured words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Intents {
+    /// Labels, each once, in the order in which their words come.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// The competitors that it names, as configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub competitors: Vec<String>,
 }
 
 /// A configured wa.me link, recognised by the code in its pre-filled text.

@@ -227,6 +227,7 @@ fn fill_fact(fact: &mut Fact, other: &Fact) {
     fill(&mut message.text, &other.text);
     fill(&mut message.link, &other.link);
     fill(&mut message.wish, &other.wish);
+    fill(&mut message.intents, &other.intents);
     match (&mut message.referral, &other.referral) {
         (ReferralReport::Present(mine), ReferralReport::Present(theirs)) => mine.fill(theirs),
         (mine, theirs) if rank(theirs) > rank(mine) => *mine = theirs.clone(),

@@ -1,6 +1,6 @@
 //! `[consent]`: whether silence is consent, and the words by which people withdraw from messages.
 
-use super::document::{Found, Table};
+use super::document::Table;
 
 /// Whether silence is consent, and the words by which people withdraw from messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +36,5 @@ impl Consent {
 
 fn words(table: &mut Table<'_, '_>, key: &'static str) -> Vec<String> {
     let found = table.strings(key).unwrap_or_default();
-    let word = |Found { value, at }: Found<&str>| {
-        let says_something = value.chars().any(char::is_alphanumeric);
-        if !says_something {
-            table.problem_at(
-                at,
-                format!("'{key}' in {} holds a text without letters: '{value}'; write words", table.label),
-            );
-        }
-        says_something.then(|| value.to_owned())
-    };
-    found.into_iter().filter_map(word).collect()
+    table.words(key, found)
 }

@@ -139,6 +139,40 @@ impl<'t, 'i> Table<'t, 'i> {
         Some(items.into_iter().filter_map(|item| self.typed(key, item, "texts", DeValue::as_str)).collect())
     }
 
+    /// Every list of texts under a key that nobody asked for, the key being the operator's own, and where it stands.
+    /// What is no list is unknown.
+    pub(super) fn own_lists(&self) -> Vec<(Found<&'t str>, Vec<Found<&'t str>>)> {
+        let mut lists = Vec::new();
+        for (name, value) in self.entries {
+            let (key, at): (&'t str, usize) = (name.get_ref().as_ref(), name.span().start);
+            if self.asked.contains(&key) {
+                continue;
+            }
+            let Some(list) = value.get_ref().as_array() else {
+                self.problem_at(at, self.unknown(key, &[]));
+                continue;
+            };
+            let text = |item| self.typed(key, found_at(item), "texts", DeValue::as_str);
+            lists.push((Found { value: key, at }, list.iter().filter_map(text).collect()));
+        }
+        lists
+    }
+
+    /// The texts that have a letter in them; the others are mistakes.
+    pub(super) fn words(&self, key: &str, found: Vec<Found<&str>>) -> Vec<String> {
+        let word = |Found { value, at }: Found<&str>| {
+            let says_something = value.chars().any(char::is_alphanumeric);
+            if !says_something {
+                let label = &self.label;
+                let message =
+                    format!("'{key}' in {label} holds a text without letters: '{value}'; write words");
+                self.problem_at(at, message);
+            }
+            says_something.then(|| value.to_owned())
+        };
+        found.into_iter().filter_map(word).collect()
+    }
+
     /// A text, or a list of texts for a key whose singular is its name.
     pub(super) fn one_or_more(&mut self, key: &'static str) -> Vec<Found<&'t str>> {
         match self.entries.get(key).map(|value| value.get_ref().as_str()) {

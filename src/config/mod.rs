@@ -12,6 +12,7 @@ mod channels;
 mod consent;
 mod document;
 mod error;
+mod intents;
 mod link;
 mod live;
 mod region;
@@ -27,6 +28,7 @@ pub use channel::Channel;
 pub use channels::{Channels, Endpoint};
 pub use consent::Consent;
 pub use error::{ConfigErrors, Problem};
+pub use intents::{INTENTS, Intents};
 pub use live::Live;
 pub use region::Region;
 pub use secret::{SecretError, SecretErrors, SecretFault, SecretReference};
@@ -42,18 +44,8 @@ use std::path::{Path, PathBuf};
 use wabridge_model::event::Link;
 
 /// Tables of the design that nothing reads yet. Accepting them in silence would promise what does not happen.
-const LATER: &[&str] = &[
-    "answers",
-    "conversions",
-    "enrichment",
-    "graph",
-    "intents",
-    "leads",
-    "oidc",
-    "quota",
-    "retention",
-    "summary",
-];
+const LATER: &[&str] =
+    &["answers", "conversions", "enrichment", "graph", "leads", "oidc", "quota", "retention", "summary"];
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -68,6 +60,8 @@ pub struct Config {
     pub window: Window,
     /// `[consent]`
     pub consent: Consent,
+    /// `[intents]`
+    pub intents: Intents,
     /// `[alerts]`
     pub alerts: Alerts,
     /// `[backup]`
@@ -90,6 +84,7 @@ impl Config {
             region: Region::default(),
             window: Window::default(),
             consent: Consent::default(),
+            intents: Intents::default(),
             alerts: Alerts::default(),
             backup: Backup::default(),
             channels: Vec::new(),
@@ -134,6 +129,7 @@ impl Config {
             region: root.section("region").map(Region::read).unwrap_or_default(),
             window: root.section("window").map(Window::read).unwrap_or_default(),
             consent: root.section("consent").map(Consent::read).unwrap_or_default(),
+            intents: root.section("intents").map(Intents::read).unwrap_or_default(),
             alerts: root.section("alerts").map(Alerts::read).unwrap_or_default(),
             backup: root.section("backup").map(Backup::read).unwrap_or_default(),
             server,

@@ -2,6 +2,7 @@
 //!
 //! [`receive`] ends with the acknowledgement; [`normalise`] and [`projector`] work off what was stored.
 
+pub mod intents;
 pub mod normalise;
 pub mod projector;
 pub mod reading;

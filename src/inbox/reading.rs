@@ -1,13 +1,14 @@
 //! What the operator's own words make of a message's text.
 //!
 //! In: an event as its provider's format says it. Out: the same event, with the configured link whose code
-//! the text holds, and what it asks for. It is read once, when the message is normalised, and kept with the event, so that a
-//! change of configuration changes no message that came before it.
+//! the text holds, what it asks for and what it is about. It is read once, when the message is normalised, and kept
+//! with the event, so that a change of configuration changes no message that came before it.
 
+use super::intents::Rules;
 use super::wishes::Wishes;
 use crate::config::{Config, Consent};
 use std::collections::BTreeMap;
-use wabridge_model::event::{Event, Fact, Link};
+use wabridge_model::event::{Event, Fact, Link, MessageKind};
 
 /// The configured words to look for.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,7 @@ pub struct Reading {
     /// Links by their code in lower case.
     links: BTreeMap<String, Link>,
     wishes: Wishes,
+    rules: Rules,
 }
 
 impl Reading {
@@ -23,7 +25,11 @@ impl Reading {
     pub fn new(config: &Config) -> Reading {
         let links = config.links.iter().map(|link| (link.code.to_ascii_lowercase(), link.clone()));
         let Consent { stop_words, start_words, built_in_words, .. } = &config.consent;
-        Reading { links: links.collect(), wishes: Wishes::new(stop_words, start_words, *built_in_words) }
+        Reading {
+            links: links.collect(),
+            wishes: Wishes::new(stop_words, start_words, *built_in_words),
+            rules: Rules::new(&config.intents),
+        }
     }
 
     /// Reads the text of a message; any other event stays as it is.
@@ -32,6 +38,12 @@ impl Reading {
         let Some(text) = &message.text else { return };
         message.link = self.link(text).cloned().map(Box::new);
         message.wish = self.wishes.find(text);
+        // A correction says again what its message said; who asks for silence asks for nothing else.
+        let is_said =
+            !matches!(message.kind, MessageKind::Edit | MessageKind::Revoke | MessageKind::Reaction);
+        if is_said && message.wish.is_none() {
+            message.intents = self.rules.find(text).map(Box::new);
+        }
     }
 
     /// The link whose code comes first in a text, as a whole word, in any case.

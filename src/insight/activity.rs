@@ -78,6 +78,8 @@ struct Said {
     /// The ids of what we sent, however we know of it.
     sent: BTreeSet<String>,
     bots: Vec<ChatbotEvent>,
+    /// What their messages are about.
+    written: Vec<String>,
 }
 
 impl Said {
@@ -97,6 +99,7 @@ impl Said {
     }
 
     fn add(&mut self, at: Timestamp, event: &Event) {
+        self.written.extend(event.intents().into_iter().flat_map(|intents| intents.labels.iter().cloned()));
         let mut line = |side, kind: &MessageKind, text: &Option<String>| {
             use MessageKind as K;
             let words = text.as_deref().map(one_line).filter(|text| !text.is_empty());
@@ -212,11 +215,10 @@ impl Said {
 
     fn signals(&self) -> Vec<String> {
         let mut intents: Vec<String> = Vec::new();
-        for bot in &self.bots {
-            for intent in bot.intent.primary.iter().chain(&bot.intent.labels).map(|intent| one_line(intent)) {
-                if !intent.is_empty() && !intents.contains(&intent) {
-                    intents.push(intent);
-                }
+        let of_bots = self.bots.iter().flat_map(|bot| bot.intent.primary.iter().chain(&bot.intent.labels));
+        for intent in of_bots.chain(&self.written).map(|intent| one_line(intent)) {
+            if !intent.is_empty() && !intents.contains(&intent) {
+                intents.push(intent);
             }
         }
         let sentiment = self.newest(|bot| bot.transcript.sentiment).map(|sentiment| match sentiment {

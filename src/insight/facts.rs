@@ -284,6 +284,21 @@ impl<'a> LeadFacts<'a> {
         text(Some(&purposes.join(", ")))
     }
 
+    /// What messages and bots together say.
+    fn intent(&self, part: &str) -> Option<Datum> {
+        let signals = &self.signals;
+        let texts = |texts: Vec<String>| (!texts.is_empty()).then_some(Datum::Texts(texts));
+        match part {
+            "last" => text(signals.newest_label.as_deref()),
+            "labels" => texts(signals.labels.clone()),
+            "pricing_questions" => {
+                signals.all_pricing_questions().map(|count| Datum::Number(count.to_string()))
+            }
+            "competitors" => texts(signals.all_competitors()),
+            _ => None,
+        }
+    }
+
     fn chatbot(&self, path: &str) -> Option<Datum> {
         let signals = &self.signals;
         let number = |number: Option<f64>| number.map(|number| Datum::Number((number + 0.0).to_string()));
@@ -320,6 +335,7 @@ impl Facts for LeadFacts<'_> {
             Some(("attribution", part)) => self.attribution(part),
             Some(("window", part)) => self.window(part, path.argument()),
             Some(("consent", part)) => self.consent_part(part),
+            Some(("intent", part)) => self.intent(part),
             Some(("custom", _)) => self.signals.custom(path.argument()?),
             _ => match known {
                 "consent_given_at" => self.given().map(|consent| Datum::Instant(consent.at)),

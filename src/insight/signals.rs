@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use wabridge_crms::Datum;
 use wabridge_model::chatbot::{ChatbotEvent, Intent, Sentiment, SentimentWord};
-use wabridge_model::event::Fact;
+use wabridge_model::event::{Fact, Intents};
 use wabridge_model::evidence::Evidence;
 
 /// What chatbots say of a lead.
@@ -27,6 +27,14 @@ pub struct Signals {
     /// The newest event.
     pub last_at: Option<Timestamp>,
     custom: Map<String, Value>,
+    /// What their messages and the bots' events are about, each label once.
+    pub labels: Vec<String>,
+    /// The newest of these.
+    pub newest_label: Option<String>,
+    /// How many messages of theirs ask for prices; `None` while none was about anything that is known.
+    written_pricing: Option<u64>,
+    /// Competitors that their messages name.
+    written_competitors: Vec<String>,
 }
 
 /// What is known of one conversation with a bot.
@@ -45,11 +53,46 @@ impl Signals {
     pub fn of(evidence: &[Evidence]) -> Signals {
         let mut signals = Signals::default();
         for evidence in evidence {
-            if let Fact::Chatbot(event) = &evidence.merged().fact {
+            let event = evidence.merged();
+            if let Fact::Chatbot(event) = &event.fact {
                 signals.add(event, evidence);
+            }
+            if let Some(intents) = event.intents() {
+                signals.written(intents);
             }
         }
         signals
+    }
+
+    /// A message of theirs that is about something.
+    fn written(&mut self, intents: &Intents) {
+        let asks = intents.labels.iter().any(|label| label == "pricing");
+        self.written_pricing = Some(self.written_pricing.unwrap_or_default() + u64::from(asks));
+        intents.labels.iter().for_each(|label| self.label(label));
+        intents.competitors.iter().for_each(|name| once(&mut self.written_competitors, name));
+    }
+
+    fn label(&mut self, label: &str) {
+        let label = label.trim();
+        if !label.is_empty() {
+            once(&mut self.labels, label);
+            self.newest_label = Some(label.to_owned());
+        }
+    }
+
+    /// How often prices were asked for, in messages and of bots; `None` where nothing is known of either.
+    #[must_use]
+    pub fn all_pricing_questions(&self) -> Option<u64> {
+        let (bots, written) = (self.pricing_questions(), self.written_pricing);
+        bots.or(written).map(|_| bots.unwrap_or_default() + written.unwrap_or_default())
+    }
+
+    /// The competitors that were named, to bots and in messages.
+    #[must_use]
+    pub fn all_competitors(&self) -> Vec<String> {
+        let mut all = self.competitors.clone();
+        self.written_competitors.iter().for_each(|name| once(&mut all, name));
+        all
     }
 
     fn add(&mut self, event: &ChatbotEvent, evidence: &Evidence) {
@@ -72,10 +115,9 @@ impl Signals {
         replace(&mut self.qualification_score, qualification_score);
         replace(&mut self.last_summary, &event.transcript.summary);
         for name in competitor_mentions.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
-            if !self.competitors.iter().any(|known| known.to_lowercase() == name.to_lowercase()) {
-                self.competitors.push(name.to_owned());
-            }
+            once(&mut self.competitors, name);
         }
+        event.intent.labels.iter().chain(primary).for_each(|label| self.label(label));
         let given = event.custom.iter().filter(|(_, value)| !value.is_null());
         self.custom.extend(given.map(|(key, value)| (key.clone(), value.clone())));
     }
@@ -116,6 +158,13 @@ impl Signals {
             })
         };
         datum(whole.or_else(|| within().flatten())?)
+    }
+}
+
+/// Adds a name that is not there in any case.
+fn once(names: &mut Vec<String>, name: &str) {
+    if !names.iter().any(|known| known.to_lowercase() == name.to_lowercase()) {
+        names.push(name.to_owned());
     }
 }
 
@@ -165,9 +214,10 @@ fn datum(value: &Value) -> Option<Datum> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insight::stage::{bot, by_bot, own};
+    use crate::insight::stage::{OURS, asha, at, bot, by_bot, evidence, message, own, they};
     use serde_json::json;
     use wabridge_model::chatbot::Transcript;
+    use wabridge_model::event::Message;
 
     fn with(event: ChatbotEvent, change: impl FnOnce(&mut ChatbotEvent)) -> ChatbotEvent {
         let mut event = event;
@@ -219,6 +269,35 @@ mod tests {
         let signals = Signals::of(&evidence);
         assert_eq!(signals.pricing_questions(), Some(3));
         assert_eq!(signals.last_intent.as_deref(), Some("surprise"));
+    }
+
+    #[test]
+    fn messages_and_bots_are_added_up_and_what_bots_say_stays_theirs() {
+        let wrote = |time: &str, labels: &[&str], competitors: &[&str]| {
+            let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+            let intents = Intents { labels: texts(labels), competitors: texts(competitors) };
+            let message = Message { intents: Some(Box::new(intents)), ..message(time) };
+            evidence(at(time), Some(OURS), asha(), Fact::Message(message))
+        };
+        let asked = with(bot("a", "conversation.updated"), |event| {
+            event.intent.primary = Some("pricing".to_owned());
+            event.intent.competitor_mentions = vec!["Acme".to_owned()];
+        });
+        let evidence = [
+            wrote("08:00:00", &["pricing", "availability"], &[]),
+            by_bot("08:01:00", asked),
+            wrote("08:02:00", &["pricing", "competitor_evaluation"], &["acme", "Globex"]),
+            they("08:03:00", "thanks"),
+        ];
+        let signals = Signals::of(&evidence);
+        assert_eq!(signals.labels, ["pricing", "availability", "competitor_evaluation"]);
+        assert_eq!(signals.newest_label.as_deref(), Some("competitor_evaluation"));
+        assert_eq!(signals.all_pricing_questions(), Some(3));
+        assert_eq!(signals.all_competitors(), ["Acme", "Globex"]);
+        assert_eq!((signals.pricing_questions(), signals.competitors.len()), (Some(1), 1));
+        assert_eq!(Signals::of(&evidence[..1]).pricing_questions(), None);
+        assert_eq!(Signals::of(&evidence[..1]).all_pricing_questions(), Some(1));
+        assert_eq!(Signals::of(&evidence[3..]).all_pricing_questions(), None);
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(super) fn soon(change: &LeadChange<'_>, policy: Policy, window_refresh: Sign
     let before = before?;
     // Statuses, echoes, imports and address books say nothing that cannot wait for the next act.
     let may_tell = event.is_none_or(|event| is_act(&event.fact) || is_about_the_person(&event.fact));
-    let signals = event.is_some_and(|event| matches!(event.fact, Fact::Chatbot(_)));
+    let signals =
+        event.is_some_and(|event| matches!(event.fact, Fact::Chatbot(_)) || event.intents().is_some());
     if !may_tell || before == after && !signals {
         return None;
     }
@@ -34,6 +35,12 @@ pub(super) fn soon(change: &LeadChange<'_>, policy: Policy, window_refresh: Sign
 /// Whether an event is urgent by its own word.
 fn is_urgent(event: &Event) -> bool {
     matches!(&event.fact, Fact::Chatbot(bot) if bot.event_type.urgency() == Urgency::Urgent)
+        || is_high_intent(event)
+}
+
+/// Whether they write that they want to be shown the product, or to be helped by a person.
+fn is_high_intent(event: &Event) -> bool {
+    ["demo_request", "escalation"].iter().any(|label| event.has_intent(label))
 }
 
 fn is_about_the_person(fact: &Fact) -> bool {
@@ -47,10 +54,11 @@ pub fn is_from_an_ad(lead: &Lead) -> bool {
     lead.attribution.touches.iter().any(ad)
 }
 
-/// First, where an ad brought the lead or the bot holds it qualified.
+/// First, where an ad brought the lead, the bot holds it qualified, or they ask for a demo.
 fn urgency(lead: &Lead, event: Option<&Event>) -> Priority {
     let asks_for_more = event.is_some_and(|event| {
         matches!(&event.fact, Fact::Chatbot(bot) if bot.event_type == ChatbotEventType::DemoRequested)
+            || event.has_intent("demo_request")
     });
     let is_first = asks_for_more || lead.qualified_at.is_some() || is_from_an_ad(lead);
     if is_first { Priority::First } else { Priority::Urgent }

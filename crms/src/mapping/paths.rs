@@ -81,7 +81,7 @@ const TEMPLATES: Kind = Kind::Word(&["any", "utility_only", "none"]);
 
 /// Every path that can be mapped, in the order in which they are shown.
 pub fn paths() -> impl Iterator<Item = &'static Known> {
-    [PERSON, ORIGIN, TOUCHES, WINDOW, CONSENTS, CHATBOT, LEAD].into_iter().flatten()
+    [PERSON, ORIGIN, TOUCHES, WINDOW, CONSENTS, INTENT, CHATBOT, LEAD].into_iter().flatten()
 }
 
 const PERSON: &[Known] = &[
@@ -175,6 +175,14 @@ const CONSENTS: &[Known] = &[
     ),
     known("consent.advertising.text_version", Kind::Text, "2026-10", "Ad consent notice version"),
     known("consent.advertising.language", Kind::Text, "hi", "Ad consent notice language"),
+];
+
+/// Of WhatsApp messages, by `[intents]`, and of chatbots together.
+const INTENT: &[Known] = &[
+    known("intent.last", Kind::Text, "demo_request", "Last intent"),
+    known("intent.labels", Kind::Texts, "pricing", "Intents"),
+    known("intent.pricing_questions", Kind::Number, "3", "Pricing questions"),
+    known("intent.competitors", Kind::Texts, "Acme", "Competitors named"),
 ];
 
 const CHATBOT: &[Known] = &[

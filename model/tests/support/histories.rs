@@ -63,19 +63,23 @@ fn fact(n: u16) -> impl Strategy<Value = Fact> {
         prop::sample::select(vec!["text", "reaction", "request_welcome", "edit", "poll_from_the_future"]);
     let wish =
         prop::option::weighted(0.2, prop::sample::select(vec![Wish::Stop, Wish::StopMarketing, Wish::Start]));
+    let wish = (wish, prop::option::weighted(0.2, prop::sample::select(vec!["pricing", "demo_request"])));
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), wish);
-    let message =
-        (kind, referral(), link(), flags).prop_map(move |(kind, referral, link, (group, history, wish))| {
+    let message = (kind, referral(), link(), flags).prop_map(
+        move |(kind, referral, link, (group, history, (wish, label)))| {
             Fact::Message(Message {
                 text: Some("hi".into()),
                 group,
                 history,
                 wish,
+                intents: label
+                    .map(|label| Box::new(Intents { labels: vec![label.to_owned()], ..Intents::default() })),
                 referral,
                 link,
                 ..Message::new(format!("m{n}"), kind.into())
             })
-        });
+        },
+    );
     // Few messages of the business, so that statuses without a person meet the message they are about.
     let echo = (0..3u8, prop::bool::weighted(0.2)).prop_map(|(id, history)| {
         Fact::Echo(Echo { id: format!("o{id}"), kind: "text".into(), text: None, history })

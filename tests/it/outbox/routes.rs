@@ -66,8 +66,17 @@ fn a_change_is_as_urgent_as_what_a_rep_must_know() {
     };
     let history = Message { history: true, ..Message::new("h", MessageKind::Text) };
     let group = Message { group: true, ..Message::new("g", MessageKind::Text) };
+    let about = |label: &str| {
+        let intents = Some(Box::new(Intents { labels: vec![label.to_owned()], ..Intents::default() }));
+        Message { intents, ..Message::new("i", MessageKind::Text) }
+    };
+    let in_group = Message { group: true, ..about("demo_request") };
     let of = |fact| report(by_phone(1), "x", now, fact);
-    let table: [Case<'_>; 17] = [
+    let table: [Case<'_>; 21] = [
+        ("a question for the price", of(Fact::Message(about("pricing"))), Some((Bulk, 5))),
+        ("a demo asked for in words", of(Fact::Message(about("demo_request"))), Some((First, 0))),
+        ("a person asked for in words", of(Fact::Message(about("escalation"))), Some((Urgent, 0))),
+        ("a demo asked for in a group", of(Fact::Message(in_group)), None),
         ("an open window extended", message(by_phone(1), "b", now), Some((Bulk, 2 * HOUR))),
         ("a call", of(Fact::Call(call)), Some((Bulk, 2 * HOUR))),
         ("a name", message(named, "b", now), Some((Bulk, 5))),
