@@ -4,9 +4,10 @@
 //! [`Evidence`](crate::evidence::Evidence) (the same fact as every delivery of it reported it). Text fields
 //! that a provider may extend keep unknown values.
 
-use crate::chatbot::{ChatbotEvent, Utm};
+use crate::chatbot::ChatbotEvent;
 use crate::id::{Bsuid, Email, EventKey};
 use crate::phone::Phone;
+pub use crate::reading::{Intents, Link};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,24 +26,6 @@ pub struct Event {
     pub person: Person,
     /// What happened.
     pub fact: Fact,
-}
-
-impl Event {
-    /// What the customer's own message is about, by the configured words; nothing of any other event, of groups or of
-    /// imports.
-    #[must_use]
-    pub fn intents(&self) -> Option<&Intents> {
-        match &self.fact {
-            Fact::Message(message) if !message.group && !message.history => message.intents.as_deref(),
-            _ => None,
-        }
-    }
-
-    /// Whether the customer's own message is about this.
-    #[must_use]
-    pub fn has_intent(&self, label: &str) -> bool {
-        self.intents().is_some_and(|intents| intents.labels.iter().any(|known| known == label))
-    }
 }
 
 /// The business side of an event.
@@ -197,28 +180,6 @@ impl Message {
             intents: None,
         }
     }
-}
-
-/// What a text is about, by the configured words.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Intents {
-    /// Labels, each once, in the order in which their words come.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<String>,
-    /// The competitors that it names, as configured.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub competitors: Vec<String>,
-}
-
-/// A configured wa.me link, recognised by the code in its pre-filled text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
-    /// The code.
-    pub code: String,
-    /// The campaign parameters that stand for it.
-    #[serde(default, skip_serializing_if = "Utm::is_empty")]
-    pub utm: Utm,
 }
 
 /// What a person asks for in a message that says nothing else.

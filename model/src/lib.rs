@@ -17,6 +17,7 @@ pub mod id;
 pub mod lead;
 pub mod operation;
 pub mod phone;
+pub mod reading;
 pub mod window;
 
 pub use country::Country;

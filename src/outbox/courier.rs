@@ -12,7 +12,7 @@ use super::errand::{Errand, GivenUp, LEASE};
 use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
 use super::transport::{HELD_BACK, Metered};
 use super::watch::{Change, DRIFT, Known, Watch};
-use super::work::{GONE, SHADOW, Work, asks, spread};
+use super::work::{GONE, SHADOW, Work, asks, result_of, spread};
 use super::{rollout, rule};
 use crate::clock::Clock;
 use crate::config::Live;
@@ -175,16 +175,14 @@ impl Courier {
         if self.configured.as_ref().is_some_and(|before| Arc::ptr_eq(before, setup)) {
             return Ok(());
         }
-        let released = rollout::release(&*self.store, &setup.target, self.clock.now())?;
-        if released > 0 {
-            tracing::info!(target_name = setup.target.name, released, "jobs are within the rollout now");
-        }
-        let released = rule::release(&*self.store, &setup.target, self.clock.now())?;
+        let (store, now) = (&*self.store, self.clock.now());
+        let released =
+            rollout::release(store, &setup.target, now)? + rule::release(store, &setup.target, now)?;
         if released > 0 {
             tracing::info!(
                 target_name = setup.target.name,
                 released,
-                "people are judged by another rule now"
+                "jobs are within the rollout or the rule now"
             );
         }
         let first = self.configured.replace(Arc::clone(setup)).is_none();
@@ -498,17 +496,5 @@ impl Courier {
         for (cause, (jobs, trace_id)) in failures {
             tracing::warn!(target_name = name, crm, cause, jobs, trace_id, "not delivered");
         }
-    }
-}
-
-/// The result of an attempt, for metrics.
-fn result_of(end: &End) -> &'static str {
-    match end {
-        End::Done { .. } => "done",
-        End::Suppressed(_) => "suppressed",
-        End::Retry { .. } => "retry",
-        End::Doubt { .. } => "doubt",
-        End::Held(_) => "held",
-        End::Dead(_) => "dead",
     }
 }

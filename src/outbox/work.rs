@@ -416,3 +416,15 @@ pub(super) fn spread(works: &mut [Work], floor: Effect, now: Timestamp) {
 pub(super) fn asks(works: &[Work], aid: FirstAid) -> bool {
     works.iter().flat_map(|work| work.failures.iter().flatten()).any(|failure| first_aid(failure.kind) == aid)
 }
+
+/// The result of an attempt, for metrics.
+pub(super) fn result_of(end: &End) -> &'static str {
+    match end {
+        End::Done { .. } => "done",
+        End::Suppressed(_) => "suppressed",
+        End::Retry { .. } => "retry",
+        End::Doubt { .. } => "doubt",
+        End::Held(_) => "held",
+        End::Dead(_) => "dead",
+    }
+}

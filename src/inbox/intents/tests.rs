@@ -1,3 +1,5 @@
+//! What messages say, by the words that are built in and by those that are configured.
+
 use super::*;
 use std::path::Path;
 
