@@ -5,7 +5,7 @@
 //! there stays in, whatever the share becomes.
 
 use crate::config::Target;
-use crate::store::outbox::{JobFilter, JobState, Leased, ROLLOUT};
+use crate::store::outbox::{Job, JobFilter, JobState, Leased, ROLLOUT};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -22,10 +22,21 @@ pub(super) fn admits(target: &Target, leased: &Leased) -> bool {
 
 /// Lets go what is held and in by now. How many jobs.
 pub(super) fn release(store: &dyn Store, target: &Target, now: Timestamp) -> Result<usize, StoreError> {
+    let_go(store, target, ROLLOUT, now, |job| is_in(target, job.lead))
+}
+
+/// Lets go those jobs that a target holds for this cause and that may go, page by page. How many.
+pub(super) fn let_go(
+    store: &dyn Store,
+    target: &Target,
+    cause: &str,
+    now: Timestamp,
+    may_go: impl Fn(&Job) -> bool,
+) -> Result<usize, StoreError> {
     let filter = JobFilter {
         state: Some(JobState::Held),
         target: Some(target.name.clone()),
-        cause: Some(ROLLOUT.to_owned()),
+        cause: Some(cause.to_owned()),
         ..JobFilter::default()
     };
     let (mut after, mut released) = (0, 0);
@@ -33,7 +44,7 @@ pub(super) fn release(store: &dyn Store, target: &Target, now: Timestamp) -> Res
         let held = store.jobs(&filter, after, PAGE)?;
         let Some(last) = held.last() else { return Ok(released) };
         after = last.id;
-        let free: Vec<i64> = held.iter().filter(|job| is_in(target, job.lead)).map(|job| job.id).collect();
+        let free: Vec<i64> = held.iter().filter(|job| may_go(job)).map(|job| job.id).collect();
         released += store.let_go(&free, now)?;
     }
 }

@@ -5,11 +5,12 @@
 //! found like everybody: their jobs are held with the rule as cause. The person's job is looked at again whenever
 //! something of theirs changes, and what they said until then is written with it.
 
+use super::rollout::let_go;
 use crate::config::Target;
 use crate::config::target::PersonRule;
 use crate::insight::signals::Signals;
 use crate::routing::is_from_an_ad;
-use crate::store::outbox::{JobFilter, JobState, Leased, PERSON_RULE};
+use crate::store::outbox::{Leased, PERSON_RULE};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use wabridge_model::chatbot::ChatbotEventType;
@@ -17,8 +18,8 @@ use wabridge_model::event::Fact;
 use wabridge_model::evidence::Evidence;
 use wabridge_model::lead::Lead;
 
-/// Jobs that are let go together.
-const PAGE: usize = 500;
+/// What a message is about that asks to buy, or for a person.
+const ASKS: [&str; 4] = ["demo_request", "pricing", "competitor_evaluation", "escalation"];
 
 /// What the rule of a target says of a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,19 +44,22 @@ pub(super) fn standing(rule: PersonRule, leased: &Leased, lead: &Lead, evidence:
     }
 }
 
-/// Whether a lead showed a chatbot that they want to buy, or asked for a person.
+/// Whether a lead showed that they want to buy, or asked for a person: by their own words, or to a chatbot.
 fn shows_intent(lead: &Lead, evidence: &[Evidence]) -> bool {
-    let asks = |evidence: &Evidence| match &evidence.merged().fact {
-        Fact::Chatbot(bot) => {
-            matches!(bot.event_type, ChatbotEventType::DemoRequested | ChatbotEventType::SupportEscalated)
-        }
-        _ => false,
+    let asks = |evidence: &Evidence| {
+        let event = evidence.merged();
+        let of_a_bot = match &event.fact {
+            Fact::Chatbot(bot) => {
+                matches!(bot.event_type, ChatbotEventType::DemoRequested | ChatbotEventType::SupportEscalated)
+            }
+            _ => false,
+        };
+        of_a_bot || ASKS.iter().any(|label| event.has_intent(label))
     };
-    let signals = || Signals::of(evidence);
     let is_buying = |signals: Signals| {
         signals.pricing_questions().is_some_and(|asked| asked > 0) || !signals.competitors.is_empty()
     };
-    lead.qualified_at.is_some() || evidence.iter().any(asks) || is_buying(signals())
+    lead.qualified_at.is_some() || evidence.iter().any(asks) || is_buying(Signals::of(evidence))
 }
 
 /// The cause of what is held below a rule.
@@ -65,22 +69,10 @@ pub(super) fn cause(rule: PersonRule) -> String {
 
 /// Lets go what is held by another rule than today's, to be looked at by that. How many jobs.
 pub(super) fn release(store: &dyn Store, target: &Target, now: Timestamp) -> Result<usize, StoreError> {
+    let others = PersonRule::ALL.into_iter().filter(|rule| *rule != target.person_rule);
     let mut released = 0;
-    for rule in PersonRule::ALL.into_iter().filter(|rule| *rule != target.person_rule) {
-        let filter = JobFilter {
-            state: Some(JobState::Held),
-            target: Some(target.name.clone()),
-            cause: Some(cause(rule)),
-            ..JobFilter::default()
-        };
-        loop {
-            let held = store.jobs(&filter, 0, PAGE)?;
-            let ids: Vec<i64> = held.iter().map(|job| job.id).collect();
-            if ids.is_empty() {
-                break;
-            }
-            released += store.let_go(&ids, now)?;
-        }
+    for rule in others {
+        released += let_go(store, target, &cause(rule), now, |_| true)?;
     }
     Ok(released)
 }

@@ -92,7 +92,7 @@ pub enum PersonRule {
     /// Everybody's who is a lead.
     #[default]
     AnyMessage,
-    /// That of whom an ad brought, or who showed a chatbot that they want to buy.
+    /// That of whom an ad brought, or who showed that they want to buy.
     AdOrIntent,
     /// That of whom an ad brought; the others are written if the CRM has them already.
     KnownOrAd,

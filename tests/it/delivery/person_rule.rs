@@ -1,13 +1,14 @@
 //! Whose record a target creates, and what becomes of the others.
 
 use super::world::{HUBSPOT, World, by_number};
-use crate::outbox::bench::{bot, chat};
+use crate::outbox::bench::{bot, chat, report};
 use jiff::SignedDuration;
 use serde_json::json;
 use std::time::Duration;
 use wabridge::store::outbox::JobState;
 use wabridge_crms::{Call, Method};
 use wabridge_model::chatbot::ChatbotEvent;
+use wabridge_model::event::{Fact, Intents, Message, MessageKind};
 
 /// Silence enough for another conversation to begin.
 const A_DAY_AND_A_BIT: Duration = Duration::from_secs(30 * 3600);
@@ -24,6 +25,8 @@ enum Did {
     IsKnown,
     Bot(&'static str, &'static str),
     NamedACompetitor,
+    /// They wrote what is read as this.
+    Asked(&'static str),
 }
 
 fn does(world: &World, did: Did, id: &str) {
@@ -34,6 +37,11 @@ fn does(world: &World, did: Did, id: &str) {
     };
     match did {
         Did::Wrote => world.says(by_number(1), id),
+        Did::Asked(label) => {
+            let intents = Intents { labels: vec![label.to_owned()], ..Intents::default() };
+            let message = Message { intents: Some(Box::new(intents)), ..Message::new(id, MessageKind::Text) };
+            world.hears(&[report(by_number(1), id, world.now(), Fact::Message(message))]);
+        }
         Did::CameFromAnAd => world.says_from_ad(by_number(1), id),
         Did::IsKnown => {
             let person = json!({"properties": {"phone": "+919800000001", "lastname": "Known"}});
@@ -56,7 +64,7 @@ fn does(world: &World, did: Did, id: &str) {
 
 #[test]
 fn the_rule_decides_whose_record_is_created() {
-    use Did::{Bot, CameFromAnAd, IsKnown, NamedACompetitor, Wrote};
+    use Did::{Asked, Bot, CameFromAnAd, IsKnown, NamedACompetitor, Wrote};
     let table = [
         ("any_message", Wrote, true),
         ("ad_or_intent", Wrote, false),
@@ -69,6 +77,10 @@ fn the_rule_decides_whose_record_is_created() {
         ("ad_or_intent", Bot("support.escalated", ""), true),
         ("ad_or_intent", Bot("lead.qualified", ""), true),
         ("ad_or_intent", NamedACompetitor, true),
+        ("ad_or_intent", Asked("support"), false),
+        ("ad_or_intent", Asked("pricing"), true),
+        ("ad_or_intent", Asked("demo_request"), true),
+        ("known_or_ad", Asked("pricing"), false),
         ("known_or_ad", Wrote, false),
         ("known_or_ad", Bot("demo.requested", ""), false),
         ("known_or_ad", CameFromAnAd, true),
@@ -95,8 +107,11 @@ fn the_rule_decides_whose_record_is_created() {
 
 #[test]
 fn who_meets_the_rule_later_is_written_at_once_with_all_they_said() {
-    for (when, did) in [("ad_or_intent", Did::Bot("demo.requested", "")), ("known_or_ad", Did::CameFromAnAd)]
-    {
+    for (when, did) in [
+        ("ad_or_intent", Did::Bot("demo.requested", "")),
+        ("ad_or_intent", Did::Asked("escalation")),
+        ("known_or_ad", Did::CameFromAnAd),
+    ] {
         let mut world = World::of(&rule(when));
         let crm = world.only();
         for id in ["m1", "m2"] {
