@@ -49,6 +49,12 @@ impl<'a> Call<'a> {
         named.flat_map(|(_, value)| value.split(',')).map(|it| it.trim().to_owned()).collect()
     }
 
+    /// The first value of a parameter that is taken in the query as well as in a form.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        let form = || form_urlencoded::parse(&self.request.body).find(|(key, _)| key == name);
+        self.query(name).map(str::to_owned).or_else(|| Some(form()?.1.into_owned()))
+    }
+
     /// The body as JSON; `None` where it is none.
     pub(crate) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.request.body).ok()

@@ -16,6 +16,8 @@ pub(crate) struct Set {
     pub(crate) token_ttl_seconds: Option<Option<f64>>,
     pub(crate) quota: Option<SetQuota>,
     pub(crate) schema: Option<Reshape>,
+    /// Whether every use of a refresh token gives another one and ends the one that was used.
+    pub(crate) rotate_refresh_tokens: Option<bool>,
 }
 
 /// Tells `null` from an absent key.

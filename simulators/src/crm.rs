@@ -32,7 +32,12 @@ pub(crate) trait Crm: Send {
     /// The keys of a `[[target]]` that fit, but for `base_url`.
     fn target(&self) -> Value;
 
-    /// The secret that change notices are signed with.
+    /// What its token endpoint is asked with; `None` where it has none.
+    fn oauth(&self) -> Option<Value> {
+        None
+    }
+
+    /// The secret that change notices are signed with, or that they carry.
     fn notice_secret(&self) -> &'static str;
 }
 
@@ -54,6 +59,10 @@ pub(crate) struct Settings {
     pub(crate) token_until: Option<Timestamp>,
     /// Requests: how many are allowed and how many were made; `None`: as the CRM has it.
     pub(crate) quota: Quota,
+    /// How long tokens are good that are granted from now on; `None`: as the CRM has it.
+    pub(crate) token_ttl: Option<SignedDuration>,
+    /// Every use of a refresh token gives another one and ends the one that was used.
+    pub(crate) rotate_refresh_tokens: bool,
 }
 
 /// Requests in the CRM's own period.
@@ -71,6 +80,7 @@ pub(crate) struct Books {
     pub(crate) persons: Vec<Person>,
     pub(crate) activities: Vec<Activity>,
     pub(crate) deals: Vec<Deal>,
+    pub(crate) automations: Vec<Automation>,
 }
 
 /// A person that is neither deleted nor merged away.
@@ -100,6 +110,17 @@ pub(crate) struct Deal {
     pub(crate) pipeline: String,
     pub(crate) stage: String,
     pub(crate) fields: BTreeMap<String, String>,
+}
+
+/// How often the CRM's own automation (workflows) ran for a record. Records without any are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Automation {
+    pub(crate) record_id: String,
+    pub(crate) kind: String,
+    /// Because it was made.
+    pub(crate) created: u64,
+    /// Because it was changed.
+    pub(crate) edited: u64,
 }
 
 /// A change notice, ready to be posted.

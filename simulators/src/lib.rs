@@ -10,8 +10,12 @@ mod call;
 mod control;
 mod crm;
 pub mod hubspot;
+mod ours;
 mod serving;
 mod simulator;
+mod time;
+mod versions;
+pub mod zoho;
 
 pub use crm::Notice;
 pub use serving::{Serving, serve};
@@ -20,7 +24,7 @@ pub use simulator::Simulator;
 use std::time::Duration;
 
 /// The CRMs there are: the name in configuration, and how to make one.
-pub const CRMS: &[(&str, Make)] = &[("hubspot", hubspot::simulator)];
+pub const CRMS: &[(&str, Make)] = &[("hubspot", hubspot::simulator), ("zoho", zoho::simulator)];
 
 /// How a simulator is made.
 pub type Make = fn() -> Simulator;

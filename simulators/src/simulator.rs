@@ -68,10 +68,12 @@ impl Simulator {
 
     /// Answers a request of the CRM's API, or of the simulator's own:
     ///
-    /// - `GET /_ledger`: `persons`, `activities`, `deals` as they stand, and all `calls` of the API (`status` 0
-    ///   where no answer was given; `records` in the batch, or found).
-    /// - `POST /_set`: `search_lag_seconds` (0 at first), `token_ttl_seconds` (counted from now; `null`: for
-    ///   ever), `quota`, `schema`.
+    /// - `GET /_ledger`: `persons`, `activities`, `deals` as they stand, how often the CRM's `automations` ran
+    ///   for a record, and all `calls` of the API (`status` 0 where no answer was given; `records` in the batch,
+    ///   or found).
+    /// - `POST /_set`: `search_lag_seconds` (0 at first), `token_ttl_seconds` (of the tokens there are, counted
+    ///   from now, and of those granted later; `null`: for ever, and as the CRM has it), `quota`, `schema`,
+    ///   `rotate_refresh_tokens` (where there is a token endpoint).
     /// - `POST /_fate`: a list, each befalling the first `times` requests it fits; an empty list clears them.
     ///   Fates that begin with `apply_` are applied, `slow` (by `retry_after` seconds, or 5) as well; others not.
     /// - `POST /_change`: a human's edit.
@@ -93,13 +95,21 @@ impl Simulator {
         self.lock().crm.target()
     }
 
+    /// What its token endpoint is asked with: its path as `token_path` (`auth_path` where a person agrees), the
+    /// client's `client_id` and `client_secret`, a `code` that is good once and a `refresh_token`. `None` where
+    /// it has none.
+    #[must_use]
+    pub fn oauth(&self) -> Option<Value> {
+        self.lock().crm.oauth()
+    }
+
     /// How many requests of its API came so far.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.lock().calls.len()
     }
 
-    /// The secret that its change notices are signed with.
+    /// The secret that its change notices are signed with, or that they carry.
     #[must_use]
     pub fn notice_secret(&self) -> &'static str {
         self.lock().crm.notice_secret()
@@ -200,11 +210,17 @@ impl State {
         let ttl = set.token_ttl_seconds;
         let ttl =
             ttl.map(|ttl| ttl.map(|seconds| span(seconds, "token_ttl_seconds")).transpose()).transpose()?;
+        if set.rotate_refresh_tokens.is_some() && self.crm.oauth().is_none() {
+            return Err("rotate_refresh_tokens: this CRM has no token endpoint here".to_owned());
+        }
         if let Some(schema) = &set.schema {
             self.crm.reshape(schema)?;
         }
+        self.settings.rotate_refresh_tokens =
+            set.rotate_refresh_tokens.unwrap_or(self.settings.rotate_refresh_tokens);
         self.settings.search_lag = lag.unwrap_or(self.settings.search_lag);
         if let Some(ttl) = ttl {
+            self.settings.token_ttl = ttl;
             self.settings.token_until = ttl.map(|ttl| now.saturating_add(ttl).unwrap_or(Timestamp::MAX));
         }
         if let Some(quota) = &set.quota {

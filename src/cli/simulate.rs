@@ -19,7 +19,7 @@ use wabridge_simulators::{CRMS, Simulator, serve};
 /// Run a simulated CRM on this machine, until it is interrupted
 ///
 /// The first line it prints is JSON: where it answers and the keys of a `[[target]]` that fits, also the token
-/// itself and the secret of its change notices. What it holds is at GET /_ledger; POST /_set, /_fate and
+/// itself, the secret of its change notices and, where it has a token endpoint, what that is asked with. What it holds is at GET /_ledger; POST /_set, /_fate and
 /// /_change make it slow, faulty, or edited by a human.
 #[derive(Debug, clap::Args)]
 pub(super) struct Simulate {
@@ -63,10 +63,13 @@ impl Simulate {
             serve(Arc::clone(&simulator), listener, self.notify.clone()).or_exit(Exit::Unavailable)?;
         target["base_url"] = json!(serving.base_url());
         target["auth"]["token"] = json!(format!("file:{}", kept.0.join("token").display()));
-        let line = json!({
+        let mut line = json!({
             "base_url": serving.base_url(), "target": target, "token": token,
             "notice_secret": simulator.notice_secret(),
         });
+        if let Some(oauth) = simulator.oauth() {
+            line["oauth"] = oauth;
+        }
         writeln!(out, "{line}")?;
         out.flush()?;
         waiting.block_on(async {
@@ -125,7 +128,8 @@ mod tests {
         assert_eq!(failure.exit(), Exit::Usage);
         let text = failure.to_string();
         assert!(text.contains("'hubspott'") && text.contains("did you mean 'hubspot'"), "{text}");
-        assert!(find("carrierpigeon").unwrap_err().to_string().contains("known: hubspot"), "{text}");
+        let text = find("carrierpigeon").unwrap_err().to_string();
+        assert!(text.contains("known: hubspot, zoho"), "{text}");
     }
 
     #[test]

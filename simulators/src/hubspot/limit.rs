@@ -4,8 +4,8 @@ use super::TOKEN;
 use super::problem::Problem;
 use crate::call::{Answer, Call};
 use crate::crm::Settings;
+use crate::time::{forget, zone};
 use jiff::civil::Date;
-use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -16,9 +16,6 @@ const BURST_SPAN: SignedDuration = SignedDuration::from_secs(10);
 const SEARCHES: usize = 5;
 const SEARCH_SPAN: SignedDuration = SignedDuration::from_secs(1);
 const DAILY: u64 = 650_000;
-
-/// +05:30, the account's.
-const OFFSET_SECONDS: i32 = 19_800;
 
 /// Whether the token is good.
 pub(super) fn proven(call: &Call<'_>, settings: &Settings, now: Timestamp) -> Result<(), Problem> {
@@ -114,16 +111,6 @@ fn limit(settings: &Settings) -> u64 {
 
 fn throttled(policy: &'static str, message: &str) -> Problem {
     Problem { policy: Some(policy), ..Problem::new(429, "RATE_LIMITS", message) }
-}
-
-fn forget(times: &mut VecDeque<Timestamp>, span: SignedDuration, now: Timestamp) {
-    while times.front().is_some_and(|at| now.duration_since(*at) >= span) {
-        times.pop_front();
-    }
-}
-
-fn zone() -> TimeZone {
-    TimeZone::fixed(Offset::from_seconds(OFFSET_SECONDS).unwrap_or(Offset::UTC))
 }
 
 fn local(now: Timestamp) -> jiff::Zoned {

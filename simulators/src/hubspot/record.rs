@@ -1,6 +1,7 @@
 //! One record, what search knows of it, and what HubSpot works out from its phone numbers.
 
 use super::kind::Kind;
+use crate::versions::Versions;
 use jiff::{SignedDuration, Timestamp};
 use phonenumber::country::Id as Country;
 use serde_json::{Map, Value, json};
@@ -18,8 +19,8 @@ pub(super) struct Record {
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
     pub(super) archived: Option<Timestamp>,
-    /// What search may know, by the time it was written; oldest first.
-    versions: Vec<(Timestamp, Values)>,
+    /// What search may know.
+    versions: Versions<Values>,
 }
 
 impl Record {
@@ -27,7 +28,7 @@ impl Record {
         let mut values = Values::new();
         values.insert("hs_object_id".to_owned(), id.to_string());
         values.insert(kind.times().0.to_owned(), now.to_string());
-        Record { id, kind, values, created: now, updated: now, archived: None, versions: Vec::new() }
+        Record { id, kind, values, created: now, updated: now, archived: None, versions: Versions::new() }
     }
 
     pub(super) fn value(&self, name: &str) -> Option<&str> {
@@ -52,16 +53,12 @@ impl Record {
         if self.kind == Kind::Contacts {
             self.calculate();
         }
-        // Of what search knows already, only the newest is asked for again.
-        let known = self.versions.partition_point(|(at, _)| is_indexed(*at, lag, now));
-        self.versions.drain(..known.saturating_sub(1));
-        self.versions.push((now, self.values.clone()));
+        self.versions.push(self.values.clone(), now, lag);
     }
 
     /// The record as search sees it; `None` where it does not yet.
     pub(super) fn indexed(&self, now: Timestamp, lag: SignedDuration) -> Option<&Values> {
-        let known = self.versions.iter().rev().find(|(at, _)| is_indexed(*at, lag, now));
-        known.map(|(_, values)| values)
+        self.versions.known(now, lag)
     }
 
     fn calculate(&mut self) {
@@ -104,10 +101,6 @@ impl Record {
     pub(super) fn shown_whole(&self) -> Value {
         self.shown(&self.values.keys().cloned().collect::<Vec<_>>())
     }
-}
-
-fn is_indexed(written: Timestamp, lag: SignedDuration, now: Timestamp) -> bool {
-    now.duration_since(written) >= lag
 }
 
 #[derive(Debug, Default)]

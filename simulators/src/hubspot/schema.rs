@@ -7,6 +7,7 @@ use super::problem::{Detail, Problem};
 use super::property::Property;
 use crate::call::{Answer, Call};
 use crate::control::Reshape;
+use crate::ours::{self, Holds};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -23,34 +24,6 @@ pub(super) const LIFECYCLE: [&str; 8] = [
     "customer",
     "evangelist",
     "other",
-];
-
-/// What the account's administrator has set up for a bridge.
-const OURS: [(&str, &str, &str); 24] = [
-    ("wa_e164", "string", "text"),
-    ("wa_bsuid", "string", "text"),
-    ("wa_source", "string", "text"),
-    ("first_conversation_url", "string", "text"),
-    ("wa_utm_source", "string", "text"),
-    ("wa_utm_medium", "string", "text"),
-    ("wa_utm_campaign", "string", "text"),
-    ("ctwa_clid", "string", "text"),
-    ("ad_id", "string", "text"),
-    ("attribution_state", "string", "text"),
-    ("attribution_cause", "string", "text"),
-    ("last_inbound_at", "datetime", "date"),
-    ("free_text_until", "datetime", "date"),
-    ("window_verdict", "string", "text"),
-    ("consent_given_at", "datetime", "date"),
-    ("consent_text_version", "string", "text"),
-    ("chatbot_messages_count", "number", "number"),
-    ("chatbot_last_intent", "string", "text"),
-    ("chatbot_pricing_questions_count", "number", "number"),
-    ("chatbot_competitor_mentions", "string", "textarea"),
-    ("chatbot_avg_sentiment", "number", "number"),
-    ("last_chatbot_interaction_at", "datetime", "date"),
-    ("wa_trace_id", "string", "text"),
-    ("wa_lead_page", "string", "text"),
 ];
 
 /// Properties by object and name, and their groups.
@@ -162,9 +135,15 @@ impl Schema {
         self.add_choice(kind, "lifecyclestage", &LIFECYCLE);
         let statuses = ["NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "CONNECTED", "BAD_TIMING"];
         self.add_choice(kind, "hs_lead_status", &statuses);
-        for (name, of, field_type) in OURS {
+        for (name, holds) in ours::FIELDS {
+            let (of, field_type) = match holds {
+                Holds::Text => ("string", "text"),
+                Holds::LongText => ("string", "textarea"),
+                Holds::Number => ("number", "number"),
+                Holds::Instant => ("datetime", "date"),
+            };
             let property = Property::native(name, of, field_type, &self.group(kind));
-            self.add(kind, Property { native: false, unique: name == "wa_e164", ..property });
+            self.add(kind, Property { native: false, unique: name == ours::KEY, ..property });
         }
     }
 
@@ -181,7 +160,7 @@ impl Schema {
         self.add_read_only(kind, &closed, true);
         // When a deal was made may be set, for imports.
         self.add(kind, Property::native("createdate", "datetime", "date", "dealinformation"));
-        let key = Property::native("wa_deal_key", "string", "text", "dealinformation");
+        let key = Property::native(ours::DEAL_KEY, "string", "text", "dealinformation");
         self.add(kind, Property { native: false, unique: true, ..key });
     }
 

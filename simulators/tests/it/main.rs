@@ -10,3 +10,4 @@ mod schema;
 mod search;
 mod sockets;
 mod support;
+mod zoho;

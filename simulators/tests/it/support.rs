@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use wabridge_simulators::{Reply, Request, Response, Simulator, hubspot};
+use wabridge_simulators::{Reply, Request, Response, Simulator, hubspot, zoho};
 
 /// The date version that most tests speak.
 pub(crate) const CONTACTS: &str = "/crm/objects/2026-09/contacts";
@@ -12,6 +12,8 @@ pub(crate) struct Desk {
     pub(crate) simulator: Simulator,
     pub(crate) token: String,
     pub(crate) now: Timestamp,
+    /// The word before the token.
+    scheme: &'static str,
 }
 
 /// An answer with its body read.
@@ -39,9 +41,16 @@ impl Said {
 
 impl Desk {
     pub(crate) fn new() -> Desk {
-        let simulator = hubspot::simulator();
+        Desk::of(hubspot::simulator(), "Bearer")
+    }
+
+    pub(crate) fn zoho() -> Desk {
+        Desk::of(zoho::simulator(), "Zoho-oauthtoken")
+    }
+
+    fn of(simulator: Simulator, scheme: &'static str) -> Desk {
         let token = simulator.target()["auth"]["token"].as_str().unwrap().to_owned();
-        Desk { simulator, token, now: "2026-11-23T08:00:00Z".parse().unwrap() }
+        Desk { simulator, token, now: "2026-11-23T08:00:00Z".parse().unwrap(), scheme }
     }
 
     pub(crate) fn wait(&mut self, seconds: i64) {
@@ -49,7 +58,7 @@ impl Desk {
     }
 
     pub(crate) fn reply(&self, method: &str, target: &str, body: Vec<u8>) -> Reply {
-        let headers = vec![("authorization".to_owned(), format!("Bearer {}", self.token))];
+        let headers = vec![("authorization".to_owned(), format!("{} {}", self.scheme, self.token))];
         let request = Request { method: method.to_owned(), target: target.to_owned(), headers, body };
         self.simulator.answer(&request, self.now)
     }
