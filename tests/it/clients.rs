@@ -227,3 +227,77 @@ fn client_of_hubspot_finds_change_notices_well_signed() {
     };
     assert_eq!((judged(&url), judged("http://127.0.0.1/other")), ("true".to_owned(), "false".to_owned()));
 }
+
+/// What must have held with Zoho's client, in this order.
+const ZOHO_STEPS: &[&str] = &[
+    "tokens got by a code",
+    "access token refreshed",
+    "lead created",
+    "lead read",
+    "lead updated without automation",
+    "leads upserted",
+    "batch refused in part",
+    "unknown lead refused",
+    "lead deleted",
+    "lead found by query",
+    "query refused",
+    "lead found by phone",
+    "lead found by email",
+    "lead found by criteria",
+    "leads listed by page and token",
+    "note created",
+    "fields read",
+    "layout read",
+    "pipelines read",
+    "organisation and users read",
+    "deal created",
+    "deal refused outside its pipeline",
+];
+
+#[test]
+fn client_of_zoho_and_simulator_understand_each_other() {
+    let python = python("zoho");
+    let place = Place::new("");
+    let simulated = Simulated::start("zoho", &place, &[]);
+    let folder = place.path("client");
+    fs::create_dir(&folder).unwrap();
+    let mut script = Command::new(python);
+    // Isolated: nothing of the caller's own Python comes in. The client leaves files where it runs.
+    script.arg("-I").arg(files("zoho").join("exchange.py")).arg(simulated.text("base_url")).arg(&folder);
+    script.current_dir(&folder);
+    let oauth = &simulated.line["oauth"];
+    for (name, key) in
+        [("ZOHO_CLIENT_ID", "client_id"), ("ZOHO_CLIENT_SECRET", "client_secret"), ("ZOHO_CODE", "code")]
+    {
+        script.env(name, oauth[key].as_str().unwrap());
+    }
+    let done = ended(script, b"");
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    let said: Vec<Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<&str> = said.iter().map(|it| it["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ZOHO_STEPS);
+
+    let of = |step: &str| said.iter().find(|it| it["step"] == step).unwrap();
+    let ledger = simulated.ledger();
+    let person = |id: &Value| {
+        let persons = ledger["persons"].as_array().unwrap();
+        persons.iter().find(|it| it["id"] == *id).unwrap_or_else(|| panic!("no {id} in {persons:?}"))
+    };
+    assert_eq!(ledger["persons"].as_array().unwrap().len(), 3, "two leads and the deal's contact");
+    let lead = person(&of("lead created")["id"]);
+    assert_eq!((&lead["kind"], &lead["phone"]), (&"lead".into(), &"+91 98765 43210".into()));
+    assert_eq!(lead["fields"]["Company"], "Upserted");
+    assert_eq!(lead["fields"]["last_inbound_at"], "2026-11-22T14:05:12+05:30");
+    // Made and upserted with automation; the change between the two had an empty trigger.
+    let runs = ledger["automations"].as_array().unwrap().iter().find(|it| it["record_id"] == lead["id"]);
+    assert_eq!(runs.map(|it| (&it["created"], &it["edited"])), Some((&json!(1), &json!(1))));
+    let [activity] = ledger["activities"].as_array().unwrap().as_slice() else {
+        panic!("{}", ledger["activities"])
+    };
+    assert_eq!((&activity["id"], &activity["person_id"]), (&of("note created")["id"], &lead["id"]));
+    assert_eq!(activity["text"], "Asked for the price list.");
+    let [deal] = ledger["deals"].as_array().unwrap().as_slice() else { panic!("{}", ledger["deals"]) };
+    let made = of("deal created");
+    assert_eq!((&deal["id"], &deal["person_id"]), (&made["id"], &made["contact"]));
+    assert_eq!((&deal["pipeline"], &deal["stage"]), (&"Standard (Standard)".into(), &"Qualification".into()));
+}

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// The number of a record, written as a text.
+    Id,
     Text,
     Textarea,
     Email,
@@ -55,6 +57,7 @@ impl Kind {
 
     pub(super) fn data_type(self) -> &'static str {
         match self {
+            Kind::Id => "bigint",
             Kind::Text => "text",
             Kind::Textarea => "textarea",
             Kind::Email => "email",
@@ -210,7 +213,7 @@ impl Field {
             Kind::Lookup(_) | Kind::AnyLookup | Kind::Owner => {
                 id_of(value).map(|id| json!(id)).ok_or_else(expected)
             }
-            Kind::Text | Kind::Textarea | Kind::Email | Kind::Phone | Kind::Website => {
+            Kind::Id | Kind::Text | Kind::Textarea | Kind::Email | Kind::Phone | Kind::Website => {
                 self.text(text()?, path)
             }
         }

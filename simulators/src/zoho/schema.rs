@@ -70,7 +70,7 @@ impl Schema {
 
     fn add_common(&mut self, module: Module) {
         let read_only = [
-            ("id", Kind::Text),
+            ("id", Kind::Id),
             ("Created_Time", Kind::Datetime),
             ("Modified_Time", Kind::Datetime),
             ("Created_By", Kind::Owner),
