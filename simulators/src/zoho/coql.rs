@@ -170,11 +170,8 @@ impl Reader<'_> {
         } else {
             return Ok(first);
         };
-        let second = self.term(module)?;
-        if self.words.peeks("and") || self.words.peeks("or") {
-            return Err(self.words.wrong());
-        }
-        Ok(join(Box::new(first), Box::new(second)))
+        // A third one is refused by whoever wants the end or a bracket here.
+        Ok(join(Box::new(first), Box::new(self.term(module)?)))
     }
 
     fn term(&mut self, module: Module) -> Result<Expression, Problem> {

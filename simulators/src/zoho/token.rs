@@ -73,7 +73,7 @@ impl Words {
     }
 
     /// Whether a keyword or a sign comes next.
-    pub(super) fn peeks(&self, word: &str) -> bool {
+    fn peeks(&self, word: &str) -> bool {
         self.words.get(self.at).is_some_and(|(_, token)| token.is(word))
     }
 
