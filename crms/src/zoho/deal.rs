@@ -1,0 +1,87 @@
+//! Deals, created once with a unique field of ours and their contact in the same request.
+//!
+//! A deal that is there is left as people have made it: Zoho refuses the second and names the first.
+
+use super::DEAL_KEY;
+use super::batch::{Form, Verb, write_all};
+use super::line::{Line, data, identifier, number, query};
+use crate::crm::{DealWrite, Receipt};
+use serde_json::{Map, Value, json};
+use wabridge_model::{Failure, FailureKind, RecordRef};
+
+/// A deal to create, and the person it belongs to.
+pub(super) struct Task<'a> {
+    pub(super) deal: &'a DealWrite,
+    pub(super) person: &'a RecordRef,
+}
+
+/// Creates deals; one answer for each.
+pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Receipt, Failure>> {
+    let mut answers: Vec<Option<Result<Receipt, Failure>>> = tasks.iter().map(known).collect();
+    let due: Vec<usize> = (0..tasks.len()).filter(|at| answers[*at].is_none()).collect();
+    let records: Vec<Map<String, Value>> = due.iter().map(|at| fields(line, &tasks[*at])).collect();
+    let form =
+        Form { module: "Deals", object: "deal", verb: Verb::Create, unique: DEAL_KEY, quiet: false };
+    for (at, written) in due.into_iter().zip(write_all(line, form, &records).await) {
+        answers[at] = Some(match written {
+            Ok(done) => Ok(receipt(&done.id, done.created)),
+            Err(failure) => there(line, tasks[at].deal, failure).await,
+        });
+    }
+    let unwritten = || Err(Failure::new(FailureKind::Unknown, "no_answer_for_item"));
+    answers.into_iter().map(|answer| answer.unwrap_or_else(unwritten)).collect()
+}
+
+/// What needs no call: a deal that was created before, and one of a lead, which can own none.
+fn known(task: &Task<'_>) -> Option<Result<Receipt, Failure>> {
+    if let Some(id) = &task.deal.record {
+        return Some(Ok(receipt(id, false)));
+    }
+    let owns = task.person.object == "contact";
+    (!owns).then(|| Err(Failure::new(FailureKind::Invalid, "lead_owns_no_deal")))
+}
+
+/// A conflict of our key is the deal of an earlier attempt.
+async fn there(line: &Line<'_>, deal: &DealWrite, failure: Failure) -> Result<Receipt, Failure> {
+    let ours = failure.kind == FailureKind::Conflict
+        && failure.field.as_deref().is_none_or(|field| field == DEAL_KEY);
+    match &failure.existing {
+        _ if !ours => Err(failure),
+        Some(there) => Ok(receipt(&there.id, false)),
+        None => {
+            let key = deal.key.replace('\\', "\\\\").replace('\'', "\\'");
+            let text = format!("select id from Deals where {DEAL_KEY} = '{key}' limit 200");
+            let body = line.ask(query(&text), "deal").await?;
+            let id = data(&body).first().and_then(|record| identifier(&record["id"]));
+            id.map(|id| receipt(&id, false)).ok_or(failure)
+        }
+    }
+}
+
+fn receipt(id: &str, created: bool) -> Receipt {
+    Receipt { record: RecordRef::new("deal", id), url: None, created }
+}
+
+/// Pipeline and stage are texts at Zoho, not ids.
+fn fields(line: &Line<'_>, task: &Task<'_>) -> Map<String, Value> {
+    let deal = task.deal;
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    set(DEAL_KEY, json!(deal.key));
+    set("Deal_Name", json!(deal.name));
+    set("Pipeline", json!(deal.pipeline));
+    set("Stage", json!(deal.stage));
+    set("Closing_Date", json!(deal.close_on.to_string()));
+    set("Contact_Name", json!({"id": task.person.id}));
+    if let Some((amount, currency)) = &deal.amount {
+        set("Amount", number(amount));
+        // Only accounts of several currencies have the field.
+        let schema = line.desk.schema;
+        let has = schema.objects.get("deal").is_some_and(|deal| deal.fields.contains_key("Currency"));
+        let own = schema.account.get("currency");
+        if let Some(currency) = currency.as_ref().filter(|currency| has && Some(*currency) != own) {
+            set("Currency", json!(currency));
+        }
+    }
+    fields
+}

@@ -1,0 +1,138 @@
+//! Zoho CRM: leads and contacts, notes, deals.
+//!
+//! In: bundles, people to look for. Out: receipts and classified failures. Wire:
+//! <https://www.zoho.com/crm/developer/docs/api/v8/>
+//!
+//! **How often a thing happens.** A person with a phone is `exact`: our key field is unique in Zoho and people are
+//! upserted by it, so a repetition finds its own work. One without a phone is created plainly after a search: may
+//! happen twice after a lost answer, unless the e-mail field is unique in the account. Conversations are notes,
+//! `find_then_write`: the last line bears a reference, found through the record's related list. Deals are `exact`:
+//! a unique field of ours (`wa_deal_key`) makes Zoho refuse a second one and name the first.
+//!
+//! **Names.** A lead needs `Last_Name` and `Company`. What is not mapped or known is filled in here, and only in a
+//! new record: the number for the name, the name for the company.
+//!
+//! **What is not known.** How far COQL lags behind writes; the upsert does not rely on it. Whether COQL shows
+//! converted leads: they are followed where they come. How a converted lead names its contact: `$converted_detail`
+//! and `Converted_Contact` are both read. Unknown fields are said to be ignored in silence: the schema check tells
+//! of them. 429 does not say whether credits or concurrency ran out: the remaining credits, where a header has them,
+//! decide how long to wait. A field's API name follows from its label, so new ones are labelled as they are named.
+
+pub mod credits;
+mod activity;
+mod batch;
+mod deal;
+mod failure;
+mod find;
+mod line;
+mod read;
+mod schema;
+mod write;
+
+use crate::crm::{
+    About, AuthScheme, Bundle, Capability, Crm, Delivery, Desk, Found, NoticeProof, People, Record, Who,
+    Written,
+};
+use crate::schema::{FieldKind, NewField, Schema};
+use crate::transport::Later;
+use std::time::Duration;
+use wabridge_model::{Failure, RecordRef};
+
+/// The version of every path.
+const VERSION: &str = "v8";
+
+/// The unique field of deals that makes creating them exact.
+const DEAL_KEY: &str = "wa_deal_key";
+
+/// Records of one request, everywhere.
+const BATCH: usize = 100;
+
+/// Fields that one read may ask for.
+const COLUMNS: usize = 50;
+
+/// The objects that hold people: our word and Zoho's module.
+const PEOPLE: [(&str, &str); 2] = [("lead", "Leads"), ("contact", "Contacts")];
+
+/// Zoho CRM.
+#[derive(Debug, Clone, Copy)]
+pub struct Zoho;
+
+static ABOUT: About = About {
+    slug: "zoho",
+    name: "Zoho CRM",
+    people: &["lead", "contact"],
+    base_url: "https://www.zohoapis.in",
+    auth: AuthScheme::Word("Zoho-oauthtoken"),
+    documentation: "https://www.zoho.com/crm/developer/docs/api/v8/",
+    capability: Capability {
+        batch: BATCH,
+        native_key: true,
+        person: Delivery::Exact,
+        activity: Delivery::FindThenWrite,
+        deal: Delivery::Exact,
+        deals_of: &["contact"],
+        // Not documented; as careful as with the others.
+        search_lag: Duration::from_secs(30),
+        notices: NoticeProof::SharedSecret,
+        quiet: true,
+    },
+};
+
+/// Zoho's module for our word.
+fn module(object: &str) -> &'static str {
+    PEOPLE.into_iter().find(|(word, _)| *word == object).map_or("Deals", |(_, module)| module)
+}
+
+impl Crm for Zoho {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn own_fields(&self) -> Vec<NewField> {
+        vec![NewField {
+            object: "deal".to_owned(),
+            name: DEAL_KEY.to_owned(),
+            label: "WhatsApp deal key".to_owned(),
+            kind: FieldKind::Text,
+            unique: true,
+        }]
+    }
+
+    fn schema<'a>(&'a self, desk: &'a Desk<'a>) -> Later<'a, Result<Schema, Failure>> {
+        Box::pin(schema::schema(desk))
+    }
+
+    fn find<'a>(
+        &'a self,
+        desk: &'a Desk<'a>,
+        people: &'a [Who],
+        fields: &'a [String],
+    ) -> Later<'a, Vec<Result<Found, Failure>>> {
+        Box::pin(find::find(desk, people, fields))
+    }
+
+    fn read<'a>(
+        &'a self,
+        desk: &'a Desk<'a>,
+        records: &'a [RecordRef],
+        fields: &'a [String],
+    ) -> Later<'a, Vec<Result<Record, Failure>>> {
+        Box::pin(read::read(desk, records, fields))
+    }
+
+    fn write<'a>(&'a self, desk: &'a Desk<'a>, bundles: &'a [Bundle]) -> Later<'a, Vec<Written>> {
+        Box::pin(write::write(desk, bundles))
+    }
+
+    fn add_fields<'a>(
+        &'a self,
+        desk: &'a Desk<'a>,
+        fields: &'a [NewField],
+    ) -> Later<'a, Vec<Result<(), Failure>>> {
+        Box::pin(schema::add_fields(desk, fields))
+    }
+
+    fn people<'a>(&'a self, desk: &'a Desk<'a>, after: Option<String>) -> Later<'a, Result<People, Failure>> {
+        Box::pin(read::people(desk, after))
+    }
+}
