@@ -120,6 +120,8 @@ pub struct Capability {
     pub activity: Delivery,
     /// The same for deals.
     pub deal: Delivery,
+    /// The objects of people that a deal can be linked to.
+    pub deals_of: &'static [&'static str],
     /// How long a new record may be missing from the CRM's search.
     pub search_lag: Duration,
     /// How the CRM's change notices are proven.

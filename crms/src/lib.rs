@@ -12,6 +12,7 @@ mod near;
 pub mod registry;
 pub mod schema;
 pub mod transport;
+pub mod zoho;
 
 pub use crm::{
     About, ActivityWrite, AuthScheme, Bundle, Capability, Crm, DealWrite, Delivery, Desk, Found, NoticeProof,

@@ -75,6 +75,7 @@ static ABOUT: About = About {
         person: Delivery::Exact,
         activity: Delivery::FindThenWrite,
         deal: Delivery::Exact,
+        deals_of: &["contact"],
         // Documented as "a few moments"; integrators leave 5 to 30 seconds.
         search_lag: Duration::from_secs(30),
         notices: NoticeProof::Signed,

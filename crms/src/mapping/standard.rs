@@ -15,13 +15,20 @@ struct Native {
 }
 
 /// The last one stands for every CRM that is not named.
-const NATIVE: [Native; 2] = [
+const NATIVE: [Native; 3] = [
     Native {
         slug: "hubspot",
         phone: "phone",
         email: "email",
         first_name: "firstname",
         last_name: "lastname",
+    },
+    Native {
+        slug: "zoho",
+        phone: "Phone",
+        email: "Email",
+        first_name: "First_Name",
+        last_name: "Last_Name",
     },
     Native { slug: "", phone: "phone", email: "email", first_name: "first_name", last_name: "last_name" },
 ];

@@ -294,6 +294,10 @@ fn issued(crm: &str) -> &'static str {
             "a service key or private app of HubSpot shows it; it may read and write contacts and deals \
              (crm.objects) and their properties (crm.schemas)"
         }
+        "zoho" => {
+            "a self client of Zoho's API console gives it; it may read and write leads, contacts, deals and notes \
+             (ZohoCRM.modules), read and create fields (ZohoCRM.settings), and query (ZohoCRM.coql.READ)"
+        }
         _ => "the CRM shows it to its administrators",
     }
 }
