@@ -23,13 +23,7 @@ const NATIVE: [Native; 3] = [
         first_name: "firstname",
         last_name: "lastname",
     },
-    Native {
-        slug: "zoho",
-        phone: "Phone",
-        email: "Email",
-        first_name: "First_Name",
-        last_name: "Last_Name",
-    },
+    Native { slug: "zoho", phone: "Phone", email: "Email", first_name: "First_Name", last_name: "Last_Name" },
     Native { slug: "", phone: "phone", email: "email", first_name: "first_name", last_name: "last_name" },
 ];
 

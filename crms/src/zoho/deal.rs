@@ -20,8 +20,7 @@ pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Rec
     let mut answers: Vec<Option<Result<Receipt, Failure>>> = tasks.iter().map(known).collect();
     let due: Vec<usize> = (0..tasks.len()).filter(|at| answers[*at].is_none()).collect();
     let records: Vec<Map<String, Value>> = due.iter().map(|at| fields(line, &tasks[*at])).collect();
-    let form =
-        Form { module: "Deals", object: "deal", verb: Verb::Create, unique: DEAL_KEY, quiet: false };
+    let form = Form { module: "Deals", object: "deal", verb: Verb::Create, unique: DEAL_KEY, quiet: false };
     for (at, written) in due.into_iter().zip(write_all(line, form, &records).await) {
         answers[at] = Some(match written {
             Ok(done) => Ok(receipt(&done.id, done.created)),

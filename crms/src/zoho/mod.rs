@@ -18,9 +18,9 @@
 //! of them. 429 does not say whether credits or concurrency ran out: the remaining credits, where a header has them,
 //! decide how long to wait. A field's API name follows from its label, so new ones are labelled as they are named.
 
-pub mod credits;
 mod activity;
 mod batch;
+pub mod credits;
 mod deal;
 mod failure;
 mod find;

@@ -50,8 +50,7 @@ async fn many(
     fields: &[String],
 ) -> Result<BTreeMap<String, Value>, Failure> {
     let mut rows: BTreeMap<String, Value> = BTreeMap::new();
-    let there: Vec<&str> =
-        fields.iter().map(String::as_str).filter(|name| line.has(object, name)).collect();
+    let there: Vec<&str> = fields.iter().map(String::as_str).filter(|name| line.has(object, name)).collect();
     let lots: Vec<&[&str]> = match there.len() {
         0 => vec![&[]],
         _ => there.chunks(COLUMNS - 1).collect(),

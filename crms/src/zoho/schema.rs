@@ -41,7 +41,8 @@ pub(super) async fn schema(desk: &Desk<'_>) -> Result<Schema, Failure> {
         schema.objects.insert(word.to_owned(), Object { fields });
     }
     for id in layouts {
-        let body = line.ask(get(&format!("settings/pipeline?layout_id={id}")), "deal").await.map_err(drift)?;
+        let body =
+            line.ask(get(&format!("settings/pipeline?layout_id={id}")), "deal").await.map_err(drift)?;
         schema.pipelines.extend(list(&body, "pipeline").filter_map(pipeline));
     }
     // Only the currency comes from here: a token without this scope still delivers.
@@ -79,7 +80,8 @@ fn required(body: &Value) -> BTreeSet<String> {
 fn field(field: &Value) -> Option<(String, Field)> {
     let name = field["api_name"].as_str()?.to_owned();
     let options = list(field, "pick_list_values").filter(|option| option["type"] != "unused");
-    let shut = field["operation_type"]["api_update"] == false || field["operation_type"]["api_create"] == false;
+    let shut =
+        field["operation_type"]["api_update"] == false || field["operation_type"]["api_create"] == false;
     let unique = &field["unique"];
     let read = Field {
         label: text(&field["field_label"]),
@@ -113,7 +115,10 @@ fn kind(field: &Value) -> FieldKind {
 fn pipeline(pipeline: &Value) -> Option<(String, Pipeline)> {
     let stages = list(pipeline, "maps").filter_map(stage).collect();
     let label = text(&pipeline["display_value"]);
-    Some((pipeline["actual_value"].as_str().unwrap_or(&label).to_owned(), Pipeline { label: label.clone(), stages }))
+    Some((
+        pipeline["actual_value"].as_str().unwrap_or(&label).to_owned(),
+        Pipeline { label: label.clone(), stages },
+    ))
 }
 
 fn stage(stage: &Value) -> Option<(String, Stage)> {

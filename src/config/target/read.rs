@@ -44,6 +44,9 @@ impl Around<'_> {
         let regions = regions(&mut table);
         let activity = self.activity(&mut table);
         let deal = deal(&mut table);
+        if deal.is_some() {
+            owns_deals(&mut table, about, person);
+        }
         let rollout_percent = table.integer("rollout_percent", 0..=100).unwrap_or(100);
         let window_refresh = window_refresh(&mut table);
         let owners = by_name(&mut table, "owners", "{ sales = \"77310001\" }");
@@ -312,6 +315,20 @@ fn restricted(
         }
     }
     named.into_iter().map(|found| found.value.to_owned()).collect()
+}
+
+/// A deal must be linked to whoever is made.
+fn owns_deals(table: &mut Table<'_, '_>, about: Option<&'static About>, person: Option<&'static str>) {
+    let Some((about, person)) = about.zip(person) else { return };
+    let owners = about.capability.deals_of;
+    if !owners.contains(&person) {
+        let (label, crm, owners) = (&table.label, about.name, owners.join("\" or \""));
+        let text = format!(
+            "{crm} links no deal to a {person}, and {label} has [target.deal]; write person = \"{owners}\", or \
+             remove [target.deal]"
+        );
+        table.problem(text);
+    }
 }
 
 /// How long an open window that was merely extended may stay as it was told.

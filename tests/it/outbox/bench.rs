@@ -35,6 +35,7 @@ static NOBODY: About = About {
     capability: Capability {
         batch: 10,
         native_key: true,
+        deals_of: &["contact"],
         person: Delivery::Exact,
         activity: Delivery::Exact,
         deal: Delivery::Exact,
