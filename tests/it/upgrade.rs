@@ -26,7 +26,15 @@ fn copy_of(stem: &str, folder: &TempDir) -> PathBuf {
 
 #[test]
 fn every_migration_has_a_database_of_its_release() {
-    assert_eq!(stems("migrations/sqlite", "sql"), stems("fixtures/store", "db"));
+    let released = stems("fixtures/store", "db");
+    assert_eq!(stems("migrations/sqlite", "sql"), released);
+    for stem in released {
+        let folder = TempDir::new().unwrap();
+        let opened = rusqlite::Connection::open(copy_of(&stem, &folder)).unwrap();
+        let version = "SELECT value FROM meta WHERE name = 'schema_version'";
+        let version: i64 = opened.query_row(version, [], |row| row.get(0)).unwrap();
+        assert_eq!(stem[1..5].parse(), Ok(version), "{stem}");
+    }
 }
 
 #[test]

@@ -12,7 +12,8 @@ pub fn credits(call: &Call) -> u64 {
     let records = || call.body.as_ref().and_then(|body| body["data"].as_array()).map_or(1, Vec::len);
     if call.path.ends_with("/coql") {
         let query = call.body.as_ref().and_then(|body| body["select_query"].as_str()).unwrap_or_default();
-        let limit = query.rsplit_once(" limit ").and_then(|(_, rest)| rest.split(' ').next_back()?.parse().ok());
+        let limit =
+            query.rsplit_once(" limit ").and_then(|(_, rest)| rest.split(' ').next_back()?.parse().ok());
         return match limit.unwrap_or(200_u64) {
             0..=200 => 1,
             201..=1_000 => 2,

@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 use wabridge_model::evidence::Proof;
 
 /// The schema this binary writes.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 /// Older libraries may corrupt a database when two connections checkpoint at once.
 const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
 /// How long the process must be up before it tries a suspect again; see `hand.rs`.
