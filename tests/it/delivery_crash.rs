@@ -178,7 +178,7 @@ impl Storm {
     fn world(&self) -> World {
         let config = Config::load(self.place.path("wabridge.toml")).unwrap();
         let store = open(&self.place.path("wabridge.db"));
-        World::around(store, config, SystemClock::default().now(), || Arc::clone(&self.simulator))
+        World::around(store, config, SystemClock::default().now(), |_| Arc::clone(&self.simulator))
     }
 
     /// Starts a daemon and kills it: mostly under load, after `most` at the latest, sometimes on its way up.

@@ -80,7 +80,10 @@ pub(super) async fn one(line: &Line<'_>, at: &RecordRef, fields: &[String]) -> R
     let mut at = at.clone();
     // A lead, then its contact.
     for _ in 0..2 {
-        let body = line.ask(get(&format!("{}/{}", module(&at.object), at.id)), &at.object).await;
+        // A converted lead is shown to who asks for such.
+        let converted = if at.object == "lead" { "?converted=both" } else { "" };
+        let path = format!("{}/{}{converted}", module(&at.object), at.id);
+        let body = line.ask(get(&path), &at.object).await;
         let body = body.map_err(|failure| match failure.kind {
             // The id is all that there is to be wrong.
             FailureKind::Invalid => Failure { kind: FailureKind::Vanished, ..failure },

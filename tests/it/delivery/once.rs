@@ -1,6 +1,6 @@
 //! Written once and only once, whatever the network does.
 
-use super::world::World;
+use super::world::{At, World, at_each_crm};
 use crate::outbox::bench::message;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -26,9 +26,10 @@ fn spellings(n: u32) -> [String; 10] {
     ]
 }
 
-#[test]
-fn fifty_leads_in_ten_spellings_with_writes_cut_after_being_applied_are_fifty_people() {
-    let mut world = World::hubspot();
+at_each_crm!(fifty_leads_in_ten_spellings_with_writes_cut_after_being_applied_are_fifty_people);
+
+fn fifty_leads_in_ten_spellings_with_writes_cut_after_being_applied_are_fifty_people(at: &At) {
+    let mut world = World::at(at);
     let crm = world.only();
     crm.set(&json!({"search_lag_seconds": 5}));
     crm.cut_every.store(4, Ordering::Relaxed);

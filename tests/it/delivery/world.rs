@@ -20,11 +20,11 @@ use wabridge::routing::Routes;
 use wabridge::store::outbox::{Job, JobFilter, JobState, Outbox};
 use wabridge::store::sqlite::SqliteStore;
 use wabridge::store::{Books, Ledger, Store};
-use wabridge_crms::{Answer, Call, Later, NoAnswer, Transport};
+use wabridge_crms::{Answer, AuthScheme, Call, Later, NoAnswer, Transport, registry};
 use wabridge_model::event::{Fact, Message, Person, Referral, ReferralReport};
 use wabridge_model::evidence::Report;
 use wabridge_model::{Country, Phone};
-use wabridge_simulators::{Reply, Request, Simulator, hubspot};
+use wabridge_simulators::{Reply, Request, Simulator, hubspot, zoho};
 
 /// When every test begins.
 pub(crate) const NOON: i64 = 1_795_348_800;
@@ -41,6 +41,42 @@ ad_id = "attribution.last.ad_id"
 last_inbound_at = "window.last_inbound_at"
 "#;
 
+/// The same at Zoho CRM.
+pub(crate) const ZOHO: &str = r#"
+[[target]]
+name = "zoho"
+crm = "zoho"
+auth = { token = "env:NOWHERE" }
+[target.fields]
+ctwa_clid = "attribution.last.ctwa_clid"
+ad_id = "attribution.last.ad_id"
+last_inbound_at = "window.last_inbound_at"
+"#;
+
+/// A CRM that a proof is given at, and what it calls what proofs look at.
+pub(crate) struct At {
+    /// The target, and its CRM.
+    pub(crate) name: &'static str,
+    /// Its configuration.
+    pub(crate) target: &'static str,
+    /// The field of a person's last name, and of their number.
+    pub(crate) last_name: &'static str,
+    pub(crate) phone: &'static str,
+}
+
+pub(crate) static AT_HUBSPOT: At =
+    At { name: "hubspot", target: HUBSPOT, last_name: "lastname", phone: "phone" };
+pub(crate) static AT_ZOHO: At = At { name: "zoho", target: ZOHO, last_name: "Last_Name", phone: "Phone" };
+
+/// Makes a test of each function for each CRM.
+macro_rules! at_each_crm {
+    ($($proof:ident),+ $(,)?) => {
+        mod hubspot { $(#[test] fn $proof() { super::$proof(&crate::delivery::world::AT_HUBSPOT); })+ }
+        mod zoho { $(#[test] fn $proof() { super::$proof(&crate::delivery::world::AT_ZOHO); })+ }
+    };
+}
+pub(crate) use at_each_crm;
+
 const CHANNEL: &str = r#"
 [store]
 url = "sqlite:/nowhere/wabridge.db"
@@ -55,7 +91,7 @@ business_numbers = { "1" = "+918047000000" }
 pub(crate) struct Simulated {
     pub(crate) simulator: Arc<Simulator>,
     clock: Arc<SetClock>,
-    token: String,
+    authorization: String,
     /// Nobody answers, as of a host that is gone.
     pub(crate) gone: AtomicBool,
     /// Of the calls that write, every one of this many is applied and then cut; 0 for none.
@@ -67,11 +103,16 @@ pub(crate) struct Simulated {
 
 impl Simulated {
     pub(crate) fn new(simulator: Arc<Simulator>, clock: Arc<SetClock>) -> Simulated {
-        let token = simulator.target()["auth"]["token"].as_str().unwrap().to_owned();
+        let target = simulator.target();
+        let token = target["auth"]["token"].as_str().unwrap();
+        let word = match registry::find(target["crm"].as_str().unwrap()).unwrap().about().auth {
+            AuthScheme::Word(word) => word,
+            AuthScheme::Bearer | AuthScheme::BasicUser => "Bearer",
+        };
         Simulated {
+            authorization: format!("{word} {token}"),
             simulator,
             clock,
-            token,
             gone: AtomicBool::new(false),
             cut_every: AtomicU64::new(0),
             written: AtomicU64::new(0),
@@ -114,7 +155,8 @@ impl Simulated {
     /// The calls that were made since the last time this was asked, but for those that read the schema.
     pub(crate) fn taken_calls(&self) -> Vec<(Timestamp, String)> {
         let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
-        let of_schema = ["/properties/", "/pipelines/", "/owners/", "/account-info/"];
+        let of_schema =
+            ["/properties/", "/pipelines/", "/owners/", "/account-info/", "/v8/settings/", "/v8/org"];
         calls.retain(|(_, call)| !of_schema.iter().any(|part| call.contains(part)));
         calls
     }
@@ -130,7 +172,7 @@ impl Simulated {
             self.fate(&json!({"fate": "apply_then_cut"}));
         }
         let mut headers = vec![
-            ("authorization".to_owned(), format!("Bearer {}", self.token)),
+            ("authorization".to_owned(), self.authorization.clone()),
             ("content-type".to_owned(), "application/json".to_owned()),
         ];
         headers.extend(call.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -183,6 +225,11 @@ impl World {
         World::of(HUBSPOT)
     }
 
+    /// One CRM, with every field that is mapped.
+    pub(crate) fn at(at: &At) -> World {
+        World::of(at.target)
+    }
+
     /// The targets of a configuration, each a CRM of its own that has every field that is mapped.
     pub(crate) fn of(targets: &str) -> World {
         let world = World::bare(targets);
@@ -198,23 +245,23 @@ impl World {
         let config = Config::parse(&format!("{CHANNEL}{targets}"), "wabridge.toml").unwrap();
         let store = open(&folder.path().join("wabridge.db"));
         let noon = Timestamp::from_second(NOON).unwrap();
-        let new = || Arc::new(hubspot::simulator());
+        let new = |crm: &str| Arc::new(simulator(crm));
         World { _folder: Some(folder), ..World::around(store, config, noon, new) }
     }
 
-    /// A store with the targets of a configuration, whose CRMs `simulator` gives.
+    /// A store with the targets of a configuration, whose CRMs `simulator` gives by their names.
     pub(crate) fn around(
         store: SqliteStore,
         config: Config,
         now: Timestamp,
-        simulator: impl Fn() -> Arc<Simulator>,
+        simulator: impl Fn(&str) -> Arc<Simulator>,
     ) -> World {
         let store = Arc::new(store);
         store.route_by(Arc::new(Routes::new(&config)));
         let clock = Arc::new(SetClock::at(now));
         let shared = Arc::new(config.clone());
         let post = |(seed, target): (u64, &Target)| {
-            let crm = Arc::new(Simulated::new(simulator(), Arc::clone(&clock)));
+            let crm = Arc::new(Simulated::new(simulator(target.crm.about().slug), Arc::clone(&clock)));
             let account: Arc<dyn Account> = crm.clone();
             let setup = Setup { target: target.clone(), config: Arc::clone(&shared), account };
             let setup: Arc<Live<Setup>> = Arc::new(setup.into());
@@ -376,4 +423,13 @@ impl World {
 pub(crate) fn by_number(n: u32) -> Person {
     let phone = Phone::from_whatsapp_id(&format!("91980000{n:04}")).unwrap();
     Person { phone: Some(phone), name: Some(format!("Customer {n}")), ..Person::default() }
+}
+
+/// A CRM with nobody in it.
+pub(crate) fn simulator(crm: &str) -> Simulator {
+    match crm {
+        "hubspot" => hubspot::simulator(),
+        "zoho" => zoho::simulator(),
+        other => panic!("no simulator of {other}"),
+    }
 }
