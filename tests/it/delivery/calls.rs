@@ -1,19 +1,24 @@
 //! How many calls a lead costs. The README's figures are these.
 
-use super::world::{World, by_number};
+use super::world::{At, World, at_each_crm, by_number};
 use jiff::SignedDuration;
 use std::io::Write;
 use wabridge::store::outbox::{JobState, Outbox};
 use wabridge_model::OperationKind;
+
+at_each_crm!(
+    calls_per_lead_are_what_the_readme_says,
+    a_lead_that_did_not_change_costs_no_call,
+    a_hundred_bulk_updates_share_their_calls,
+);
 
 /// For who runs it with `--no-capture`.
 fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-#[test]
-fn calls_per_lead_are_what_the_readme_says() {
-    let mut world = World::hubspot();
+fn calls_per_lead_are_what_the_readme_says(at: &At) {
+    let mut world = World::at(at);
     let crm = world.only();
     world.says(by_number(1), "m1");
     world.run();
@@ -32,9 +37,8 @@ fn calls_per_lead_are_what_the_readme_says() {
     assert_eq!((new.len(), returning.len()), (4, 2), "{new:#?} {returning:#?}");
 }
 
-#[test]
-fn a_lead_that_did_not_change_costs_no_call() {
-    let mut world = World::hubspot();
+fn a_lead_that_did_not_change_costs_no_call(at: &At) {
+    let mut world = World::at(at);
     let crm = world.only();
     world.says(by_number(1), "m1");
     world.run();
@@ -44,15 +48,14 @@ fn a_lead_that_did_not_change_costs_no_call() {
     let person =
         world.listed(JobState::Done).into_iter().find(|job| job.kind == OperationKind::Person).unwrap();
     world.store.retry_jobs(&[person.id], world.now()).unwrap();
-    assert_eq!(world.store.want_again("hubspot", "nothing", world.now()).unwrap(), 0);
+    assert_eq!(world.store.want_again(at.name, "nothing", world.now()).unwrap(), 0);
     world.says(by_number(1), "m1");
     world.run_for(SignedDuration::from_mins(30));
     assert_eq!(crm.taken_calls(), [], "a redelivery, and a lead that is asked for again, as it stands");
 }
 
-#[test]
-fn a_hundred_bulk_updates_share_their_calls() {
-    let mut world = World::hubspot();
+fn a_hundred_bulk_updates_share_their_calls(at: &At) {
+    let mut world = World::at(at);
     let crm = world.only();
     for n in 0..100 {
         world.says(by_number(n), &format!("m{n}"));

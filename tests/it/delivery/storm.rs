@@ -1,20 +1,24 @@
 //! A CRM that says to wait, and one that is gone for two days.
 
-use super::world::{HUBSPOT, World, by_number};
+use super::world::{At, World, at_each_crm, by_number};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 
-fn two() -> World {
-    let second = HUBSPOT.replace("name = \"hubspot\"", "name = \"second\"");
-    World::of(&format!("{HUBSPOT}{second}"))
+at_each_crm!(
+    nobody_is_called_before_retry_after_and_nothing_dies_of_it,
+    after_two_days_of_outage_all_of_it_is_there_without_a_herd,
+);
+
+/// A CRM, and the other one beside it.
+fn two(at: &At) -> World {
+    World::of(&format!("{}{}", at.target, (at.other)().target))
 }
 
-#[test]
-fn nobody_is_called_before_retry_after_and_nothing_dies_of_it() {
-    let mut world = two();
+fn nobody_is_called_before_retry_after_and_nothing_dies_of_it(at: &At) {
+    let mut world = two(at);
     world.run();
-    let (stormy, calm) = (world.crm("hubspot"), world.crm("second"));
+    let (stormy, calm) = (world.crm(at.name), world.crm((at.other)().name));
     stormy.taken_calls();
     stormy.fate(&json!({"fate": "reject_429", "times": 40, "retry_after": 90}));
     for n in 0..60 {
@@ -29,21 +33,23 @@ fn nobody_is_called_before_retry_after_and_nothing_dies_of_it() {
     let mut refused_at: Option<Timestamp> = None;
     let mut refused = 0;
     for call in &calls {
-        let at: Timestamp = call["at"].as_str().unwrap().parse().unwrap();
+        let called: Timestamp = call["at"].as_str().unwrap().parse().unwrap();
         if let Some(then) = refused_at {
-            assert!(at.duration_since(then) >= SignedDuration::from_secs(90), "called {at}, refused {then}");
+            assert!(
+                called.duration_since(then) >= SignedDuration::from_secs(at.rest),
+                "called {called}, refused {then}"
+            );
         }
-        refused_at = (call["status"] == 429).then_some(at);
+        refused_at = (call["status"] == 429).then_some(called);
         refused += usize::from(call["status"] == 429);
     }
     assert_eq!(refused, 40, "every refusal that was planned");
 }
 
-#[test]
-fn after_two_days_of_outage_all_of_it_is_there_without_a_herd() {
-    let mut world = two();
+fn after_two_days_of_outage_all_of_it_is_there_without_a_herd(at: &At) {
+    let mut world = two(at);
     world.run();
-    let (gone, well) = (world.crm("hubspot"), world.crm("second"));
+    let (gone, well) = (world.crm(at.name), world.crm((at.other)().name));
     gone.taken_calls();
     gone.gone.store(true, Ordering::Relaxed);
     for n in 0..480 {
@@ -61,8 +67,9 @@ fn after_two_days_of_outage_all_of_it_is_there_without_a_herd() {
     world.run_for(SignedDuration::from_hours(2));
     assert_eq!((gone.ledger("persons").len(), gone.ledger("activities").len()), (480, 480));
     world.assert_drained();
-    let at: Vec<i64> = gone.taken_calls().iter().map(|(at, _)| at.duration_since(back).as_secs()).collect();
-    let within_ten = |from: i64| at.iter().filter(|second| (from..from + 10).contains(*second)).count();
-    let most = at.iter().map(|from| within_ten(*from)).max().unwrap_or(0);
+    let seconds: Vec<i64> =
+        gone.taken_calls().iter().map(|(called, _)| called.duration_since(back).as_secs()).collect();
+    let within_ten = |from: i64| seconds.iter().filter(|second| (from..from + 10).contains(*second)).count();
+    let most = seconds.iter().map(|from| within_ten(*from)).max().unwrap_or(0);
     assert!(most <= 190, "{most} calls within ten seconds; HubSpot allows 190");
 }

@@ -62,11 +62,28 @@ pub(crate) struct At {
     /// The field of a person's last name, and of their number.
     pub(crate) last_name: &'static str,
     pub(crate) phone: &'static str,
+    /// How many seconds it is left alone after 429, where the answer says 90: Zoho's never says.
+    pub(crate) rest: i64,
+    /// The other CRM.
+    pub(crate) other: fn() -> &'static At,
 }
 
-pub(crate) static AT_HUBSPOT: At =
-    At { name: "hubspot", target: HUBSPOT, last_name: "lastname", phone: "phone" };
-pub(crate) static AT_ZOHO: At = At { name: "zoho", target: ZOHO, last_name: "Last_Name", phone: "Phone" };
+pub(crate) static AT_HUBSPOT: At = At {
+    name: "hubspot",
+    target: HUBSPOT,
+    last_name: "lastname",
+    phone: "phone",
+    rest: 90,
+    other: || &AT_ZOHO,
+};
+pub(crate) static AT_ZOHO: At = At {
+    name: "zoho",
+    target: ZOHO,
+    last_name: "Last_Name",
+    phone: "Phone",
+    rest: 10,
+    other: || &AT_HUBSPOT,
+};
 
 /// Makes a test of each function for each CRM.
 macro_rules! at_each_crm {
@@ -315,6 +332,10 @@ impl World {
 
     pub(crate) fn crm(&self, name: &str) -> Arc<Simulated> {
         Arc::clone(&self.posts[name].crm)
+    }
+
+    pub(crate) fn crms(&self) -> Vec<Arc<Simulated>> {
+        self.posts.values().map(|post| Arc::clone(&post.crm)).collect()
     }
 
     /// The CRM of the only target.
