@@ -50,7 +50,7 @@ pub(super) async fn write_all(
         let some: Vec<&Map<String, Value>> = pack.iter().map(|at| &records[*at]).collect();
         match send(line, form, &some).await {
             Ok(settled) => pack.iter().zip(settled).for_each(|(at, answer)| answers[*at] = Some(answer)),
-            Err(failure) if pack.len() > 1 && lies_with_one(&failure) => {
+            Err(failure) if pack.len() > 1 && lies_with_one(form, &failure) => {
                 let (first, second) = pack.split_at(pack.len() / 2);
                 packs.push(second.to_vec());
                 packs.push(first.to_vec());
@@ -79,11 +79,13 @@ fn packs(form: Form<'_>, records: &[Map<String, Value>]) -> Vec<Vec<usize>> {
     packs
 }
 
-fn lies_with_one(failure: &Failure) -> bool {
-    matches!(
-        failure.kind,
-        FailureKind::Conflict | FailureKind::Invalid | FailureKind::Vanished | FailureKind::Drift
-    )
+fn lies_with_one(form: Form<'_>, failure: &Failure) -> bool {
+    let of_all = failure.kind == FailureKind::Drift && failure.field.as_deref() == Some(form.unique);
+    !of_all
+        && matches!(
+            failure.kind,
+            FailureKind::Conflict | FailureKind::Invalid | FailureKind::Vanished | FailureKind::Drift
+        )
 }
 
 async fn send(
@@ -91,12 +93,20 @@ async fn send(
     form: Form<'_>,
     pack: &[&Map<String, Value>],
 ) -> Result<Vec<Result<Done, Failure>>, Failure> {
-    let body = line.ask(call(form, pack), form.object).await?;
+    let body = line.ask(call(form, pack), form.object).await.map_err(|failure| of_key(form, failure))?;
     let entries = data(&body);
     if entries.len() != pack.len() {
         return Ok(pack.iter().map(|_| Err(unanswered())).collect());
     }
     Ok(entries.iter().map(|entry| settle(form, entry)).collect())
+}
+
+/// A field that can tell nobody apart any more is the account's fault and no record's.
+fn of_key(form: Form<'_>, failure: Failure) -> Failure {
+    if failure.field.as_deref() != Some("duplicate_check_fields") {
+        return failure;
+    }
+    Failure { kind: FailureKind::Drift, field: Some(form.unique.to_owned()), ..failure }
 }
 
 fn call(form: Form<'_>, pack: &[&Map<String, Value>]) -> Call {

@@ -1,6 +1,6 @@
 //! A CRM whose fields change under a running bridge.
 
-use super::world::{HUBSPOT, World, by_number};
+use super::world::{At, World, at_each_crm, by_number};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use wabridge::store::outbox::{JobState, Outbox};
@@ -45,8 +45,13 @@ fn mutations() -> Vec<Mutation> {
     all
 }
 
-#[test]
-fn thirty_changes_of_the_schema_are_noticed_by_name_and_no_lead_is_written_in_part() {
+at_each_crm!(
+    fifty_changes_of_the_schema_are_noticed_by_name_and_no_lead_is_written_in_part,
+    a_field_that_comes_back_is_filled_in,
+    what_a_missing_key_field_held_is_written_when_it_is_back,
+);
+
+fn fifty_changes_of_the_schema_are_noticed_by_name_and_no_lead_is_written_in_part(at: &At) {
     let mut shown = 0;
     for when in [When::Stopped, When::Hourly, When::Used] {
         for mutation in mutations() {
@@ -56,17 +61,17 @@ fn thirty_changes_of_the_schema_are_noticed_by_name_and_no_lead_is_written_in_pa
             if when == When::Used && (mutation.field == "wa_utm_source" || takes_digits) {
                 continue;
             }
-            mutate(when, &mutation);
+            mutate(at, when, &mutation);
             shown += 1;
         }
     }
     assert!(shown >= 50, "{shown}");
 }
 
-fn mutate(when: When, mutation: &Mutation) {
+fn mutate(at: &At, when: When, mutation: &Mutation) {
     let Mutation { schema, field, holds } = mutation;
     let case = format!("{when:?} {schema}");
-    let mut world = World::hubspot();
+    let mut world = World::at(at);
     let crm = world.only();
     let change = || crm.set(&json!({ "schema": schema }));
     match when {
@@ -83,7 +88,7 @@ fn mutate(when: When, mutation: &Mutation) {
     }
     world.says_from_ad(by_number(1), "m1");
     world.run_for(SignedDuration::from_mins(20));
-    let known = world.posts["hubspot"].courier.known().unwrap();
+    let known = world.posts[at.name].courier.known().unwrap();
     let faults: Vec<&str> = known.health.faults.iter().map(|fault| fault.name.as_str()).collect();
     assert!(faults.contains(field), "{case}: {faults:?}; {:?}", world.listed(JobState::Held));
     let people = crm.ledger("persons");
@@ -103,32 +108,30 @@ fn mutate(when: When, mutation: &Mutation) {
     }
 }
 
-#[test]
-fn a_field_that_comes_back_is_filled_in() {
-    let mut world = World::hubspot();
+fn a_field_that_comes_back_is_filled_in(at: &At) {
+    let mut world = World::at(at);
     let crm = world.only();
     crm.set(&json!({"schema": {"remove": ["wa_source"]}}));
     world.says(by_number(1), "m1");
     world.run();
     assert_eq!(crm.ledger("persons")[0]["fields"].get("wa_source"), None);
-    world.add_fields("hubspot");
+    world.add_fields(at.name);
     world.run_for(SignedDuration::from_mins(70));
     assert_eq!(crm.ledger("persons")[0]["fields"]["wa_source"], "whatsapp:main");
     world.assert_drained();
 }
 
-#[test]
-fn what_a_missing_key_field_held_is_written_when_it_is_back() {
-    let mut world = World::bare(HUBSPOT);
+fn what_a_missing_key_field_held_is_written_when_it_is_back(at: &At) {
+    let mut world = World::bare(at.target);
     let crm = world.only();
     crm.set(&json!({"schema": {"remove": ["wa_e164"]}}));
     world.says(by_number(1), "m1");
     world.run_for(SignedDuration::from_mins(10));
     assert_eq!(crm.ledger("persons").len(), 0);
     assert!(!world.listed(JobState::Held).is_empty());
-    world.add_fields("hubspot");
+    world.add_fields(at.name);
     world.run_for(SignedDuration::from_mins(70));
     assert_eq!((crm.ledger("persons").len(), crm.ledger("activities").len()), (1, 1));
     world.assert_drained();
-    assert_eq!(world.store.target("hubspot").unwrap().paused, None);
+    assert_eq!(world.store.target(at.name).unwrap().paused, None);
 }
