@@ -120,6 +120,8 @@ pub struct Capability {
     pub activity: Delivery,
     /// The same for deals.
     pub deal: Delivery,
+    /// The same for tasks.
+    pub task: Delivery,
     /// The objects of people that a deal can be linked to.
     pub deals_of: &'static [&'static str],
     /// How long a new record may be missing from the CRM's search.
@@ -138,6 +140,7 @@ impl Capability {
             OperationKind::Person | OperationKind::Instruction => self.person,
             OperationKind::Activity => self.activity,
             OperationKind::Deal => self.deal,
+            OperationKind::Task => self.task,
         }
     }
 }
@@ -221,8 +224,19 @@ pub struct Bundle {
     pub person: Option<PersonWrite>,
     /// Conversations to log.
     pub activities: Vec<ActivityWrite>,
-    /// Deals to create.
+    /// Deals to create, or to move on.
     pub deals: Vec<DealWrite>,
+    /// Tasks to create.
+    pub tasks: Vec<TaskWrite>,
+}
+
+impl Bundle {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let others = self.activities.len() + self.deals.len() + self.tasks.len();
+        self.person.is_none() && others == 0
+    }
 }
 
 /// What to write to a person. Everything in it is to be written: who may overwrite was decided before.
@@ -255,7 +269,11 @@ pub struct ActivityWrite {
     pub body: String,
 }
 
-/// A deal to create.
+/// The code of the failure of a deal that is to be moved on and does not stand where we put it: somebody moved it since,
+/// or deleted it. It is left to them.
+pub const LEFT_ALONE: &str = "deal_left_alone";
+
+/// A deal to create, or to move on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DealWrite {
     /// What it is found again by.
@@ -270,11 +288,34 @@ pub struct DealWrite {
     pub pipeline: String,
     /// The stage, by the CRM's id.
     pub stage: String,
+    /// The stage that we wrote last, where a deal that is there is to be moved on: only from there.
+    pub moves_from: Option<String>,
     /// The stated amount, as a decimal number, and its ISO 4217 currency.
     pub amount: Option<(String, Option<String>)>,
     /// When it is expected to close.
     pub close_on: Date,
     /// Whose it is, by the CRM's id.
+    pub owner: Option<String>,
+}
+
+/// A task to create: something that a person is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskWrite {
+    /// The marker that it is found again by.
+    pub key: String,
+    /// Its record, where it was created before.
+    pub record: Option<String>,
+    /// An earlier attempt may have been applied: look for it first.
+    pub doubtful: bool,
+    /// When it is due.
+    pub due_at: Timestamp,
+    /// The day on which that is, where the account is.
+    pub due_on: Date,
+    /// One line.
+    pub title: String,
+    /// Plain text of several lines, without the marker.
+    pub body: String,
+    /// Whose it is, by the CRM's id; without one it is theirs whose the person is.
     pub owner: Option<String>,
 }
 
@@ -287,6 +328,8 @@ pub struct Written {
     pub activities: Vec<Result<Receipt, Failure>>,
     /// Of each deal.
     pub deals: Vec<Result<Receipt, Failure>>,
+    /// Of each task.
+    pub tasks: Vec<Result<Receipt, Failure>>,
 }
 
 impl Written {
@@ -299,6 +342,7 @@ impl Written {
             person: bundle.person.as_ref().map(|_| next()),
             activities: bundle.activities.iter().map(|_| next()).collect(),
             deals: bundle.deals.iter().map(|_| next()).collect(),
+            tasks: bundle.tasks.iter().map(|_| next()).collect(),
         }
     }
 }

@@ -15,8 +15,8 @@ pub mod transport;
 pub mod zoho;
 
 pub use crm::{
-    About, ActivityWrite, AuthScheme, Bundle, Capability, Crm, DealWrite, Delivery, Desk, Found, NoticeProof,
-    People, PersonWrite, Receipt, Record, Who, Written,
+    About, ActivityWrite, AuthScheme, Bundle, Capability, Crm, DealWrite, Delivery, Desk, Found, LEFT_ALONE,
+    NoticeProof, People, PersonWrite, Receipt, Record, TaskWrite, Who, Written,
 };
 pub use mapping::Datum;
 pub use near::nearest;

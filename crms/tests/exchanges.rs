@@ -18,8 +18,8 @@ use wabridge_crms::registry::CRMS;
 use wabridge_crms::schema::{FieldKind, NewField};
 use wabridge_crms::transport::{Answer, Call, Later, NoAnswer, Transport};
 use wabridge_crms::{
-    ActivityWrite, Bundle, Crm, Datum, DealWrite, Desk, Found, PersonWrite, Receipt, Record, Schema, Who,
-    Written,
+    ActivityWrite, Bundle, Crm, Datum, DealWrite, Desk, Found, PersonWrite, Receipt, Record, Schema,
+    TaskWrite, Who, Written,
 };
 use wabridge_model::{Country, Failure, FailureKind, Phone, RecordRef};
 
@@ -87,6 +87,8 @@ struct BundleFile {
     activities: Vec<ActivityFile>,
     #[serde(default)]
     deals: Vec<DealFile>,
+    #[serde(default)]
+    tasks: Vec<TaskFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,8 +126,26 @@ struct DealFile {
     pipeline: String,
     stage: String,
     #[serde(default)]
+    moves_from: Option<String>,
+    #[serde(default)]
     amount: Option<(String, Option<String>)>,
     close_on: Date,
+    #[serde(default)]
+    owner: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaskFile {
+    key: String,
+    #[serde(default)]
+    record: Option<String>,
+    #[serde(default)]
+    doubtful: bool,
+    due_at: Timestamp,
+    due_on: Date,
+    title: String,
+    body: String,
     #[serde(default)]
     owner: Option<String>,
 }
@@ -324,12 +344,17 @@ fn show_written(bundle: &Bundle, written: Written, failures: &mut Vec<Failure>) 
     assert_eq!(written.person.is_some(), bundle.person.is_some(), "an answer for each operation");
     assert_eq!(written.activities.len(), bundle.activities.len(), "an answer for each operation");
     assert_eq!(written.deals.len(), bundle.deals.len(), "an answer for each operation");
+    assert_eq!(written.tasks.len(), bundle.tasks.len(), "an answer for each operation");
     let receipt = |r: Receipt| json!({"record": r.record.to_string(), "created": r.created, "url": r.url});
-    json!({
+    let mut shown = json!({
         "person": written.person.map(|person| one(person, failures, receipt)),
         "activities": all(written.activities, failures, receipt),
         "deals": all(written.deals, failures, receipt),
-    })
+    });
+    if !bundle.tasks.is_empty() {
+        shown["tasks"] = all(written.tasks, failures, receipt);
+    }
+    shown
 }
 
 fn show_record(record: Record) -> Value {
@@ -379,9 +404,20 @@ fn bundle(file: &BundleFile) -> Bundle {
         name: d.name.clone(),
         pipeline: d.pipeline.clone(),
         stage: d.stage.clone(),
+        moves_from: d.moves_from.clone(),
         amount: d.amount.clone(),
         close_on: d.close_on,
         owner: d.owner.clone(),
+    };
+    let task = |t: &TaskFile| TaskWrite {
+        key: t.key.clone(),
+        record: t.record.clone(),
+        doubtful: t.doubtful,
+        due_at: t.due_at,
+        due_on: t.due_on,
+        title: t.title.clone(),
+        body: t.body.clone(),
+        owner: t.owner.clone(),
     };
     Bundle {
         trace_id: file.trace_id.clone(),
@@ -389,6 +425,7 @@ fn bundle(file: &BundleFile) -> Bundle {
         person: file.person.as_ref().map(person),
         activities: file.activities.iter().map(activity).collect(),
         deals: file.deals.iter().map(deal).collect(),
+        tasks: file.tasks.iter().map(task).collect(),
     }
 }
 

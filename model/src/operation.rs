@@ -16,12 +16,19 @@ pub enum OperationKind {
     Activity,
     /// Create a deal.
     Deal,
+    /// Ask a person to do something now: who wants a demo is to be called.
+    Task,
 }
 
 impl OperationKind {
     /// Every kind, in the order in which those of one lead are written.
-    pub const ALL: [OperationKind; 4] =
-        [OperationKind::Person, OperationKind::Instruction, OperationKind::Activity, OperationKind::Deal];
+    pub const ALL: [OperationKind; 5] = [
+        OperationKind::Person,
+        OperationKind::Instruction,
+        OperationKind::Activity,
+        OperationKind::Deal,
+        OperationKind::Task,
+    ];
 
     /// The name in rows, answers and metrics.
     #[must_use]
@@ -31,6 +38,7 @@ impl OperationKind {
             OperationKind::Instruction => "instruction",
             OperationKind::Activity => "activity",
             OperationKind::Deal => "deal",
+            OperationKind::Task => "task",
         }
     }
 }
@@ -93,7 +101,7 @@ impl MatchedBy {
 /// A record in a CRM.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordRef {
-    /// The kind of record, by our word: `contact`, `lead`, `activity`, `deal`.
+    /// The kind of record, by our word: `contact`, `lead`, `activity`, `deal`, `task`.
     pub object: String,
     /// The CRM's id.
     pub id: String,

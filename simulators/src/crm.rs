@@ -80,6 +80,8 @@ pub(crate) struct Books {
     pub(crate) persons: Vec<Person>,
     pub(crate) activities: Vec<Activity>,
     pub(crate) deals: Vec<Deal>,
+    /// What people are to do, with the person that it is about.
+    pub(crate) tasks: Vec<Activity>,
     pub(crate) automations: Vec<Automation>,
 }
 

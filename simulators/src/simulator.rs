@@ -68,7 +68,7 @@ impl Simulator {
 
     /// Answers a request of the CRM's API, or of the simulator's own:
     ///
-    /// - `GET /_ledger`: `persons`, `activities`, `deals` as they stand, how often the CRM's `automations` ran
+    /// - `GET /_ledger`: `persons`, `activities`, `deals`, `tasks` as they stand, how often the CRM's `automations` ran
     ///   for a record, and all `calls` of the API (`status` 0 where no answer was given; `records` in the batch,
     ///   or found).
     /// - `POST /_set`: `search_lag_seconds` (0 at first), `token_ttl_seconds` (of the tokens there are, counted

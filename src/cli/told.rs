@@ -33,6 +33,7 @@ pub(super) fn operation(kind: OperationKind) -> &'static str {
         OperationKind::Instruction => "an instruction",
         OperationKind::Activity => "a conversation",
         OperationKind::Deal => "a deal",
+        OperationKind::Task => "a task",
     }
 }
 
@@ -53,7 +54,7 @@ pub(super) struct At<'a> {
     pub(super) record: Option<&'a RecordRow>,
     /// The job of the person, with its attempts.
     pub(super) person: Option<&'a (Job, Vec<Attempt>)>,
-    /// Jobs of conversations and deals that are not done.
+    /// Jobs of conversations, deals and tasks that are not done.
     pub(super) others: usize,
 }
 
@@ -239,6 +240,7 @@ mod tests {
             candidates: Vec::new(),
             record: None,
             left_out: [].into(),
+            stage: None,
             trace_id: String::new(),
         }
     }

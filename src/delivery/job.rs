@@ -22,7 +22,7 @@ pub struct JobView {
     /// The lead.
     #[schema(value_type = uuid::Uuid)]
     pub lead_id: LeadId,
-    /// The operation: `person`, `activity`, `deal`, `instruction`.
+    /// The operation: `person`, `activity`, `deal`, `task`, `instruction`.
     pub kind: &'static str,
     /// What of the lead it is about: empty for the person, else the conversation's or the deal's id.
     pub subject: String,

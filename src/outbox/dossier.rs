@@ -4,20 +4,22 @@
 //! written is worked out here and now, so that a job that waited two days carries what is true today.
 
 use super::Setup;
-use super::orders::Orders;
+use super::orders::{Move, Orders};
 use super::rule::{Standing, standing};
 use super::watch::Health;
 use crate::insight::activity::activity;
 use crate::insight::facts::{LeadFacts, Subject};
+use crate::insight::task::task;
 use crate::leads::find::{FindError, Found, Person, Reference, find};
 use crate::leads::timeline::own_evidence;
+use crate::routing::task::asks_for_demo;
 use crate::store::outbox::{Conversation, Job, Leased};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use wabridge_crms::mapping::{Facts, Mapping, Path};
 use wabridge_crms::schema::refuses;
-use wabridge_crms::{ActivityWrite, Datum, DealWrite, Schema, Who};
+use wabridge_crms::{ActivityWrite, Datum, DealWrite, Schema, TaskWrite, Who};
 use wabridge_model::consent::ConsentState;
 use wabridge_model::event::Fact;
 use wabridge_model::evidence::Evidence;
@@ -43,6 +45,10 @@ pub(super) struct Dossier {
     pub(super) activities: BTreeMap<String, ActivityWrite>,
     /// The deals to create, by their keys; or why not.
     pub(super) deals: BTreeMap<String, Result<DealWrite, String>>,
+    /// The deals that are there and stay where they are, and why.
+    pub(super) stays: BTreeMap<String, &'static str>,
+    /// The tasks to create, by the conversations in which they were asked for.
+    pub(super) tasks: BTreeMap<String, TaskWrite>,
     /// What is written where: as configured, and whose the lead is to be.
     pub(super) mappings: Vec<Mapping>,
     /// What cannot be obeyed of instructions, by part.
@@ -96,9 +102,24 @@ pub(super) fn dossier(
     let who = who(setup, &facts, &person);
     let key = who.phone.as_ref().map(|phone| phone.e164().to_owned());
     let activities = activities(store, setup, &facts, leased, &evidence)?;
-    let deals = deals(setup, &facts, key.as_deref(), leased, &orders, now);
+    let of_deals = conversations(store, leased, OperationKind::Deal)?;
+    let mut deals = deals(setup, &facts, key.as_deref(), leased, (&orders, &of_deals), now);
+    let stays = moves(setup, leased, (&orders, &of_deals), &mut deals);
+    let tasks = tasks(setup, &facts, leased, &orders);
     let refused = orders.refused();
-    Ok(Ok(Dossier { standing, who, values, key, missing, activities, deals, mappings, refused }))
+    Ok(Ok(Dossier {
+        standing,
+        who,
+        values,
+        key,
+        missing,
+        activities,
+        deals,
+        stays,
+        tasks,
+        mappings,
+        refused,
+    }))
 }
 
 fn person(store: &dyn Store, leased: &Leased) -> Result<Option<Person>, StoreError> {
@@ -163,8 +184,7 @@ fn activities(
 ) -> Result<BTreeMap<String, ActivityWrite>, StoreError> {
     let jobs: BTreeMap<&str, &Job> =
         jobs_of(leased, OperationKind::Activity).map(|job| (job.subject.as_str(), job)).collect();
-    let ids: Vec<String> = jobs.keys().map(|id| (*id).to_owned()).collect();
-    let known = if ids.is_empty() { Vec::new() } else { store.conversations(&ids)? };
+    let known = conversations(store, leased, OperationKind::Activity)?;
     let page = text(facts, "lead.url");
     let write = |conversation: &Conversation| {
         let job = jobs.get(conversation.id.as_str())?;
@@ -177,12 +197,22 @@ fn activities(
     Ok(known.iter().filter_map(write).collect())
 }
 
+/// The conversations that jobs of a kind are about.
+fn conversations(
+    store: &dyn Store,
+    leased: &Leased,
+    kind: OperationKind,
+) -> Result<Vec<Conversation>, StoreError> {
+    let ids: Vec<String> = jobs_of(leased, kind).map(|job| job.subject.clone()).collect();
+    if ids.is_empty() { Ok(Vec::new()) } else { store.conversations(&ids) }
+}
+
 fn deals(
     setup: &Setup,
     facts: &dyn Facts,
     key: Option<&str>,
     leased: &Leased,
-    orders: &Orders<'_>,
+    (orders, conversations): (&Orders<'_>, &[Conversation]),
     now: Timestamp,
 ) -> BTreeMap<String, Result<DealWrite, String>> {
     let Some(deal) = &setup.target.deal else { return BTreeMap::new() };
@@ -190,7 +220,8 @@ fn deals(
     let today = now.to_zoned(setup.config.region.timezone.clone());
     let close_on = today.checked_add(deal.close_after).unwrap_or(today).date();
     let write = |job: &Job| {
-        let stage = orders.stage(deal, &job.subject);
+        let of = conversations.iter().find(|conversation| conversation.id == job.subject);
+        let stage = orders.stage(deal, &job.subject, of);
         let write = stage.map(|stage| DealWrite {
             key: job.subject.clone(),
             record: job.record.as_ref().map(|record| record.id.clone()),
@@ -198,6 +229,7 @@ fn deals(
             name: name.clone().unwrap_or_else(|| "WhatsApp lead".to_owned()),
             pipeline: deal.pipeline.clone(),
             stage,
+            moves_from: None,
             amount: stated_amount(orders.evidence),
             close_on,
             owner: orders.owner_id().map(str::to_owned),
@@ -205,6 +237,58 @@ fn deals(
         (job.subject.clone(), write)
     };
     jobs_of(leased, OperationKind::Deal).map(write).collect()
+}
+
+/// Of deals that are there: which are moved on, and which stay. One that cannot be obeyed stays as well.
+fn moves(
+    setup: &Setup,
+    leased: &Leased,
+    (orders, conversations): (&Orders<'_>, &[Conversation]),
+    deals: &mut BTreeMap<String, Result<DealWrite, String>>,
+) -> BTreeMap<String, &'static str> {
+    let mut stays = BTreeMap::new();
+    let Some(rule) = &setup.target.deal else { return stays };
+    for job in jobs_of(leased, OperationKind::Deal).filter(|job| job.record.is_some()) {
+        let Some(Ok(write)) = deals.get_mut(&job.subject) else { continue };
+        let of = conversations.iter().find(|conversation| conversation.id == job.subject);
+        match orders.moves(rule, job, of, &write.stage) {
+            Move::On(from) => write.moves_from = Some(from),
+            Move::Stays(why) => {
+                stays.insert(job.subject.clone(), why);
+            }
+        }
+    }
+    stays
+}
+
+/// Due when they asked: what was written late is late. The job bears the trace of the event that asked.
+fn tasks(
+    setup: &Setup,
+    facts: &dyn Facts,
+    leased: &Leased,
+    orders: &Orders<'_>,
+) -> BTreeMap<String, TaskWrite> {
+    let region = &setup.config.region;
+    let write = |job: &Job| {
+        let asks = |evidence: &&Evidence| asks_for_demo(&evidence.merged());
+        let its_own = |evidence: &&Evidence| evidence.key().trace_id().to_string() == job.trace_id;
+        let newest = || orders.evidence.iter().rev();
+        let asked = newest().find(its_own).or_else(|| newest().find(asks));
+        let due_at = asked.map_or(job.wanted_at, Evidence::effective_at);
+        let (title, body) = task(asked.map(Evidence::merged).as_deref(), due_at, facts, region);
+        let write = TaskWrite {
+            key: job.subject.clone(),
+            record: job.record.as_ref().map(|record| record.id.clone()),
+            doubtful: job.doubtful,
+            due_at,
+            due_on: due_at.to_zoned(region.timezone.clone()).date(),
+            title,
+            body,
+            owner: orders.owner_id().map(str::to_owned),
+        };
+        (job.subject.clone(), write)
+    };
+    jobs_of(leased, OperationKind::Task).filter(|_| setup.target.tasks).map(write).collect()
 }
 
 /// The amount that was stated last.

@@ -237,6 +237,11 @@ impl Errand<'_> {
                     (write.record, write.doubtful) = (None, true);
                 }
             }
+            OperationKind::Task => {
+                if let Some(write) = work.dossier.as_mut().and_then(|it| it.tasks.get_mut(&subject)) {
+                    (write.record, write.doubtful) = (None, true);
+                }
+            }
         }
         work.reopen(|failure| failure.kind == FailureKind::Vanished);
     }
@@ -328,7 +333,7 @@ impl Errand<'_> {
                 };
                 rows.push(row(OperationKind::Person, action, diff));
             }
-            for kind in [OperationKind::Activity, OperationKind::Deal] {
+            for kind in [OperationKind::Activity, OperationKind::Deal, OperationKind::Task] {
                 if let Some(index) = work.jobs_of(kind).into_iter().next() {
                     let action = if work.job(index).record.is_some() { "update" } else { "create" };
                     rows.push(row(kind, action, BTreeMap::new()));

@@ -8,6 +8,8 @@ use super::Setup;
 use crate::config::Target;
 use crate::config::target::Deal;
 use crate::routing::deal::{OBJECT, OWNER, bot_key, instruction};
+use crate::store::outbox::{Conversation, Job};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use wabridge_crms::Schema;
 use wabridge_crms::mapping::{Datum, Mapping, Source, WriteRule};
@@ -16,20 +18,34 @@ use wabridge_model::chatbot::{ChatbotEvent, CrmTarget};
 use wabridge_model::event::Fact;
 use wabridge_model::evidence::Evidence;
 
+/// Nothing is asked of a deal that it is not already.
+const UNCHANGED: &str = "unchanged";
+/// A deal is not moved back, nor out of a stage that closes it or is restricted, nor from where nothing is known of.
+const NOT_FORWARD: &str = "not_forward";
+
+/// Where a deal that is there goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Move {
+    /// On, from the stage that we wrote last.
+    On(String),
+    /// Nowhere, and why.
+    Stays(&'static str),
+}
+
 /// The instructions for a lead at one target.
 pub(super) struct Orders<'a> {
     target: &'a Target,
     schema: &'a Schema,
     pub(super) evidence: &'a [Evidence],
-    /// What bots said, the newest first.
-    bots: Vec<ChatbotEvent>,
+    /// What bots said and when, the newest first.
+    bots: Vec<(Timestamp, ChatbotEvent)>,
     owner: Option<Result<String, String>>,
 }
 
 impl<'a> Orders<'a> {
     pub(super) fn new(setup: &'a Setup, schema: &'a Schema, evidence: &'a [Evidence]) -> Orders<'a> {
         let said = |evidence: &Evidence| match evidence.merged().into_owned().fact {
-            Fact::Chatbot(bot) => Some(*bot),
+            Fact::Chatbot(bot) => Some((evidence.effective_at(), *bot)),
             _ => None,
         };
         let bots = evidence.iter().rev().filter_map(said).collect();
@@ -40,8 +56,8 @@ impl<'a> Orders<'a> {
     }
 
     /// Each event of a bot's with its instruction for this target, the newest first.
-    fn events(&self) -> impl Iterator<Item = (&ChatbotEvent, &CrmTarget)> {
-        self.bots.iter().filter_map(|bot| Some((bot, instruction(bot, self.target)?)))
+    fn events(&self) -> impl Iterator<Item = (&(Timestamp, ChatbotEvent), &CrmTarget)> {
+        self.bots.iter().filter_map(|said| Some((said, instruction(&said.1, self.target)?)))
     }
 
     /// What was said last of something.
@@ -104,9 +120,10 @@ impl<'a> Orders<'a> {
         owner.map(|why| (OWNER, why.clone())).into_iter().chain(object).collect()
     }
 
-    /// The stage that a new deal enters: the one that its conversation asked for last, or the configured one.
-    pub(super) fn stage(&self, deal: &Deal, key: &str) -> Result<String, String> {
-        let Some(name) = self.asked_stage(key) else { return Ok(deal.stage.clone()) };
+    /// The stage that a new deal enters: the one that its conversation asked for last, or the configured one. `of` is
+    /// the WhatsApp conversation that the deal is of, where it is of one.
+    pub(super) fn stage(&self, deal: &Deal, key: &str, of: Option<&Conversation>) -> Result<String, String> {
+        let Some(name) = self.asked_stage(key, of) else { return Ok(deal.stage.clone()) };
         let target = &self.target.name;
         let Some(stage) = deal.stages.get(name) else {
             return Err(format!("unknown stage '{name}' (add it to [target.deal.stages] of '{target}')"));
@@ -121,11 +138,34 @@ impl<'a> Orders<'a> {
         Err(format!("stage '{name}' {refused} (correct it in [target.deal.stages] of '{target}')"))
     }
 
-    fn asked_stage(&self, key: &str) -> Option<&str> {
+    /// Where a deal that is there goes whose conversation asks for the stage `to`.
+    pub(super) fn moves(&self, deal: &Deal, job: &Job, of: Option<&Conversation>, to: &str) -> Move {
+        if self.asked_stage(&job.subject, of).is_none() {
+            return Move::Stays(UNCHANGED);
+        }
+        let stages = self.schema.pipelines.get(&deal.pipeline).map(|pipeline| &pipeline.stages);
+        let stage = |id: &str| stages.and_then(|stages| stages.get(id));
+        let Some(from) = job.stage.as_deref() else { return Move::Stays(NOT_FORWARD) };
+        if from == to {
+            return Move::Stays(UNCHANGED);
+        }
+        let is_on = match (stage(from), stage(to)) {
+            (Some(here), Some(there)) => !here.closed && !here.restricted && here.order < there.order,
+            _ => false,
+        };
+        let is_kept = deal.restricted_stages.iter().any(|stage| stage == from);
+        if is_on && !is_kept { Move::On(from.to_owned()) } else { Move::Stays(NOT_FORWARD) }
+    }
+
+    fn asked_stage(&self, key: &str, of: Option<&Conversation>) -> Option<&str> {
         // A deal of a conversation that the bot does not name is told by those events that name none.
-        let is_named = self.bots.iter().any(|bot| bot_key(bot).as_deref() == Some(key));
+        let is_named = self.bots.iter().any(|(_, bot)| bot_key(bot).as_deref() == Some(key));
         let wanted = is_named.then_some(key);
-        let mut its_own = self.events().filter(|(bot, _)| bot_key(bot).as_deref() == wanted);
+        let is_its_own = |(at, bot): &(Timestamp, ChatbotEvent)| match of {
+            Some(conversation) => (conversation.from..conversation.until).contains(at),
+            None => bot_key(bot).as_deref() == wanted,
+        };
+        let mut its_own = self.events().filter(|(said, _)| is_its_own(said));
         its_own.find_map(|(_, instruction)| instruction.deal_stage.as_deref())
     }
 }

@@ -10,13 +10,17 @@ use crate::store::outbox::{End, Job, Leased, RecordRow, Settled};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use wabridge_crms::{Bundle, Delivery, Found, Receipt, Record, Written};
+use wabridge_crms::{Bundle, Delivery, Found, LEFT_ALONE, Receipt, Record, Written};
 use wabridge_model::{Failure, FailureKind, MatchedBy, OperationKind, RecordRef};
 
 /// Nothing differs from what was written.
 pub(super) const UNCHANGED: &str = "unchanged";
 /// What it is about is no more.
 pub(super) const GONE: &str = "gone";
+/// The deal stands elsewhere than where we put it: somebody moved it since.
+const MOVED_BY_OTHERS: &str = "moved_by_others";
+/// The target's configuration does without it.
+const SWITCHED_OFF: &str = "switched_off";
 /// The target only says what it would write.
 pub(super) const SHADOW: &str = "shadow";
 
@@ -51,6 +55,7 @@ pub(super) struct Slots {
     person: Option<usize>,
     activities: Vec<usize>,
     deals: Vec<usize>,
+    tasks: Vec<usize>,
 }
 
 impl Work {
@@ -105,17 +110,22 @@ impl Work {
         }
     }
 
-    /// Ends what cannot be obeyed of an instruction: by itself, and with the name of what is unknown.
+    /// Ends what cannot be obeyed of an instruction: by itself, and with the name of what is unknown. Deals that stay
+    /// where they are need no call.
     pub(super) fn refuse(&mut self) {
         let Some(dossier) = &self.dossier else { return };
         for (index, job) in self.leased.jobs.iter().enumerate() {
             let why = match job.kind {
                 OperationKind::Instruction => dossier.refused.get(job.subject.as_str()),
                 OperationKind::Deal => dossier.deals.get(&job.subject).and_then(|deal| deal.as_ref().err()),
-                OperationKind::Person | OperationKind::Activity => None,
+                OperationKind::Person | OperationKind::Activity | OperationKind::Task => None,
             };
             if let Some(why) = why.filter(|_| self.is_open(index)) {
                 self.ends[index] = Some(End::Dead(format!("{INSTRUCTION}: {why}")));
+            }
+            let stays = dossier.stays.get(&job.subject).filter(|_| job.kind == OperationKind::Deal).copied();
+            if let Some(why) = stays.filter(|_| self.is_open(index)) {
+                self.ends[index] = Some(End::Suppressed(why));
             }
         }
     }
@@ -281,8 +291,16 @@ impl Work {
                 None => self.ends[index] = Some(End::Held("config: no [target.deal]".to_owned())),
             }
         }
-        let something = bundle.person.is_some() || !bundle.activities.is_empty() || !bundle.deals.is_empty();
-        something.then_some((bundle, slots))
+        for index in self.open(OperationKind::Task) {
+            match self.dossier.as_ref().and_then(|it| it.tasks.get(&self.job(index).subject).cloned()) {
+                Some(write) => {
+                    bundle.tasks.push(write);
+                    slots.tasks.push(index);
+                }
+                None => self.ends[index] = Some(End::Suppressed(SWITCHED_OFF)),
+            }
+        }
+        (!bundle.is_empty()).then_some((bundle, slots))
     }
 
     /// The person's record stands as we would write it.
@@ -303,6 +321,7 @@ impl Work {
             matched_by: self.matched,
             candidates: self.candidates.clone(),
             left_out: self.draft.left_out.clone(),
+            stage: None,
         }
     }
 
@@ -325,16 +344,32 @@ impl Work {
                 Err(failure) => self.failures[person] = Some(failure),
             }
         }
-        let others = [(&slots.activities, written.activities), (&slots.deals, written.deals)];
+        let others = [
+            (&slots.activities, written.activities),
+            (&slots.deals, written.deals),
+            (&slots.tasks, written.tasks),
+        ];
         for (jobs, answers) in others {
             let mut answers = answers.into_iter();
             for index in jobs {
                 match answers.next().unwrap_or_else(lost) {
-                    Ok(receipt) => self.ends[*index] = Some(done(receipt.record)),
+                    Ok(receipt) => self.ends[*index] = Some(done(receipt.record, self.staged(*index))),
+                    Err(failure) if failure.code == LEFT_ALONE => {
+                        self.ends[*index] = Some(End::Suppressed(MOVED_BY_OTHERS));
+                    }
                     Err(failure) => self.failures[*index] = Some(failure),
                 }
             }
         }
+    }
+
+    /// The stage that a deal was written with, if it was.
+    fn staged(&self, index: usize) -> Option<String> {
+        let job = self.job(index);
+        let deals = self.dossier.as_ref().filter(|_| job.kind == OperationKind::Deal).map(|it| &it.deals);
+        let write = deals?.get(&job.subject)?.as_ref().ok()?;
+        let is_written = write.record.is_none() || write.moves_from.is_some();
+        is_written.then(|| write.stage.clone())
     }
 
     fn wrote_person(&mut self, person: usize, receipt: Receipt) {
@@ -397,8 +432,9 @@ impl Work {
     }
 }
 
-fn done(record: RecordRef) -> End {
-    End::Done { record: Some(record), matched_by: None, candidates: Vec::new(), left_out: BTreeMap::new() }
+fn done(record: RecordRef, stage: Option<String>) -> End {
+    let (candidates, left_out) = (Vec::new(), BTreeMap::new());
+    End::Done { record: Some(record), matched_by: None, candidates, left_out, stage }
 }
 
 /// Nothing of a step is due before the time that the CRM asked for, whatever failed in another way.

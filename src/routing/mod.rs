@@ -7,6 +7,7 @@
 pub mod conversation;
 pub mod deal;
 mod person;
+pub mod task;
 
 pub use person::is_from_an_ad;
 
@@ -48,6 +49,7 @@ pub struct Want {
     /// The operation.
     pub kind: OperationKind,
     /// What of the lead it is about: empty for the person, the conversation's id, the deal's key.
+    /// A task's is the conversation's as well.
     pub subject: String,
     /// How soon.
     pub priority: Priority,
@@ -55,6 +57,8 @@ pub struct Want {
     pub due_at: Timestamp,
     /// The trace of the event that asks for it.
     pub trace_id: String,
+    /// Only of what was asked for before: a deal that is to be moved on, and none that is to be made.
+    pub only_known: bool,
 }
 
 /// The conversation that an event belongs to.
@@ -101,8 +105,9 @@ pub fn wants(change: &LeadChange<'_>, routes: &Routes) -> Vec<Want> {
         let person = person::soon(change, routes.policy, target.window_refresh);
         let activity =
             change.conversation.and_then(|placed| Some((placed, activity(change, placed, person)?)));
-        let mut want = |kind, subject: &str, (priority, due_at): Soon| {
+        let mut ask = |kind, subject: &str, (priority, due_at): Soon, only_known| {
             wants.push(Want {
+                only_known,
                 target: target.name.clone(),
                 kind,
                 subject: subject.to_owned(),
@@ -111,6 +116,11 @@ pub fn wants(change: &LeadChange<'_>, routes: &Routes) -> Vec<Want> {
                 trace_id: change.evidence.key().trace_id().to_string(),
             });
         };
+        // Before it is asked for: what is made now needs no move.
+        if let Some(subject) = deal::moved(change, target) {
+            ask(OperationKind::Deal, &subject, (Priority::Urgent, change.now), true);
+        }
+        let mut want = |kind, subject: &str, soon: Soon| ask(kind, subject, soon, false);
         if let Some(soon) = person {
             want(OperationKind::Person, "", soon);
         }
@@ -122,6 +132,9 @@ pub fn wants(change: &LeadChange<'_>, routes: &Routes) -> Vec<Want> {
         }
         if let Some(subject) = deal::subject(change, target) {
             want(OperationKind::Deal, &subject, (Priority::First, change.now));
+        }
+        if let Some(subject) = task::subject(change, target) {
+            want(OperationKind::Task, &subject, (Priority::First, change.now));
         }
     }
     wants

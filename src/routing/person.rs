@@ -1,10 +1,11 @@
 //! How soon a person's record must be written.
 
+use super::task::asks_for_demo;
 use super::{BULK_INTERVAL, LeadChange, Soon, is_act};
 use jiff::{SignedDuration, Timestamp};
 use wabridge_model::Priority;
 use wabridge_model::attribution::Touch;
-use wabridge_model::chatbot::{ChatbotEventType, Urgency};
+use wabridge_model::chatbot::Urgency;
 use wabridge_model::event::{Event, Fact};
 use wabridge_model::lead::Lead;
 use wabridge_model::window::{Policy, judge};
@@ -56,11 +57,7 @@ pub fn is_from_an_ad(lead: &Lead) -> bool {
 
 /// First, where an ad brought the lead, the bot holds it qualified, or they ask for a demo.
 fn urgency(lead: &Lead, event: Option<&Event>) -> Priority {
-    let asks_for_more = event.is_some_and(|event| {
-        matches!(&event.fact, Fact::Chatbot(bot) if bot.event_type == ChatbotEventType::DemoRequested)
-            || event.has_intent("demo_request")
-    });
-    let is_first = asks_for_more || lead.qualified_at.is_some() || is_from_an_ad(lead);
+    let is_first = event.is_some_and(asks_for_demo) || lead.qualified_at.is_some() || is_from_an_ad(lead);
     if is_first { Priority::First } else { Priority::Urgent }
 }
 

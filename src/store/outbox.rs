@@ -115,6 +115,8 @@ pub struct Job {
     pub record: Option<RecordRef>,
     /// Fields that were left out, with the reason.
     pub left_out: BTreeMap<String, String>,
+    /// The stage of the deal, as we wrote it last.
+    pub stage: Option<String>,
     /// The trace of the newest event that asked for it.
     pub trace_id: String,
 }
@@ -174,6 +176,8 @@ pub enum End {
         candidates: Vec<RecordRef>,
         /// Fields that were left out, with the reason.
         left_out: BTreeMap<String, String>,
+        /// The stage of the deal, where it was written.
+        stage: Option<String>,
     },
     /// It needs no writing: `unchanged`, `shadow`, `merged`.
     Suppressed(&'static str),

@@ -9,5 +9,6 @@ mod once;
 mod person_rule;
 mod rollout;
 mod storm;
+mod tasks;
 mod wire;
 pub(crate) mod world;

@@ -35,7 +35,7 @@ pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Rec
     for at in 0..tasks.len() {
         if known[at].is_none() && tasks[at].activity.doubtful {
             match look_for(line, &tasks[at]).await {
-                Ok(Some(found)) if found.text(BODY) == Some(&html(tasks[at].activity)) => {
+                Ok(Some(found)) if found.text(BODY) == Some(&text(tasks[at].activity)) => {
                     answers[at] = Some(Ok(receipt(&found, false)));
                 }
                 Ok(found) => known[at] = found.map(|object| object.id),
@@ -63,7 +63,7 @@ fn receipt(object: &Object, created: bool) -> Receipt {
 fn item(task: &Task<'_>, record: Option<&String>) -> Item {
     let activity = task.activity;
     let mut properties = Map::new();
-    properties.insert(BODY.to_owned(), html(activity).into());
+    properties.insert(BODY.to_owned(), text(activity).into());
     properties.insert("hs_timestamp".to_owned(), instant(activity.at).into());
     if record.is_none() {
         properties.insert("hs_communication_channel_type".to_owned(), "WHATS_APP".into());
@@ -80,7 +80,7 @@ fn item(task: &Task<'_>, record: Option<&String>) -> Item {
 
 /// An earlier attempt's work among the contact's communications: the youngest first, for it was just now.
 async fn look_for(line: &Line<'_>, task: &Task<'_>) -> Result<Option<Object>, Failure> {
-    let mut ids = associated(line, &task.contact).await?;
+    let mut ids = associated(line, &task.contact, KIND.path).await?;
     ids.sort_by(|a, b| (b.len(), b).cmp(&(a.len(), a)));
     for some in ids.chunks(super::BATCH) {
         let read = by_id(line, KIND.path, None, some, &[BODY]).await?;
@@ -92,12 +92,12 @@ async fn look_for(line: &Line<'_>, task: &Task<'_>) -> Result<Option<Object>, Fa
     Ok(None)
 }
 
-/// The ids of a contact's communications. Read from the database: never behind.
-async fn associated(line: &Line<'_>, contact: &str) -> Result<Vec<String>, Failure> {
+/// The ids of what a contact has of one object. Read from the database: never behind.
+pub(super) async fn associated(line: &Line<'_>, contact: &str, of: &str) -> Result<Vec<String>, Failure> {
     let mut ids = Vec::new();
     let mut after = String::new();
     for _ in 0..PAGES {
-        let path = format!("contacts/{contact}/associations/communications?limit=500{after}");
+        let path = format!("contacts/{contact}/associations/{of}?limit=500{after}");
         let body = line.ask(get(&path), "contact").await?;
         let id = |value: &Value| identifier(&value["toObjectId"]).or_else(|| identifier(&value["id"]));
         ids.extend(body["results"].as_array().into_iter().flatten().filter_map(id));
@@ -110,24 +110,30 @@ async fn associated(line: &Line<'_>, contact: &str) -> Result<Vec<String>, Failu
 }
 
 /// The last line of a body.
-fn reference(key: &str) -> String {
+pub(super) fn reference(key: &str) -> String {
     format!("Ref wab-{}", escaped(key))
 }
 
 /// Whether a body bears this reference, and not one that merely begins like it.
-fn bears(body: &str, key: &str) -> bool {
+pub(super) fn bears(body: &str, key: &str) -> bool {
     let reference = reference(key);
     let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let mut places = body.match_indices(&reference);
     places.any(|(at, _)| !body[at + reference.len()..].starts_with(goes_on))
 }
 
-/// Title, body and reference as rich text. A body that is too long loses its end, never the reference.
-fn html(activity: &ActivityWrite) -> String {
-    let tail = format!("<br>{}", reference(&activity.key));
+/// Title, body and reference as rich text.
+fn text(activity: &ActivityWrite) -> String {
+    let lines = [activity.title.as_str()].into_iter().chain(activity.body.lines());
+    html(lines, &activity.key)
+}
+
+/// Lines and a reference as rich text. What is too long loses its end, never the reference.
+pub(super) fn html<'a>(lines: impl Iterator<Item = &'a str>, key: &str) -> String {
+    let tail = format!("<br>{}", reference(key));
     let room = LONGEST - tail.len().min(LONGEST) - "…".len();
     let mut html = String::new();
-    for line in [activity.title.as_str()].into_iter().chain(activity.body.lines()) {
+    for line in lines {
         let line = escaped(line);
         let separator = if html.is_empty() { "" } else { "<br>" };
         if html.len() + separator.len() + line.len() > room {
@@ -171,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_people_wrote_is_text_and_no_markup() {
-        let html = html(&activity("a < b\nsecond"));
+        let html = text(&activity("a < b\nsecond"));
         assert_eq!(
             html,
             "Asked for &lt;b&gt;prices&lt;/b&gt; &amp; &quot;terms&quot;<br>a &lt; b<br>second<br>Ref wab-c-1"
@@ -180,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_too_long_keeps_its_reference() {
-        let html = html(&activity(&"a line of some length\n".repeat(5_000)));
+        let html = text(&activity(&"a line of some length\n".repeat(5_000)));
         assert!(html.len() <= LONGEST && html.ends_with("…<br>Ref wab-c-1"), "{}", html.len());
     }
 

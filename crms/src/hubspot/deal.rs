@@ -1,11 +1,12 @@
-//! Deals, created once with a unique property of ours and their contact in the same request.
+//! Deals, created once with a unique property of ours and their contact in the same request; one that is there is moved
+//! on where that is asked for, and where it still stands in the stage that we wrote last.
 
 use super::DEAL_KEY;
 use super::batch::{Item, Kind, Verb, write_all};
 use super::find::drifted;
 use super::line::{Line, Object, url};
 use super::read::by_id;
-use crate::crm::{DealWrite, Desk, Receipt};
+use crate::crm::{DealWrite, Desk, LEFT_ALONE, Receipt};
 use serde_json::{Map, Value};
 use wabridge_model::{Failure, FailureKind, RecordRef};
 
@@ -21,11 +22,13 @@ pub(super) struct Task<'a> {
     pub(super) trace: String,
 }
 
-/// Creates deals; one answer for each. A deal that is there is left as people have made it.
+/// Creates deals, and moves on those that are to be; one answer for each. A deal that is there is left as people have
+/// made it.
 pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Receipt, Failure>> {
     let desk = line.desk;
     let mut answers: Vec<Option<Result<Receipt, Failure>>> =
         tasks.iter().map(|t| there(desk, t.deal)).collect();
+    move_on(line, tasks, &mut answers).await;
     let open = |answers: &[Option<_>]| -> Vec<usize> {
         (0..tasks.len()).filter(|at| answers[*at].is_none()).collect()
     };
@@ -49,8 +52,56 @@ pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Rec
     answers.into_iter().map(|answer| answer.unwrap_or_else(unwritten)).collect()
 }
 
-/// The receipt of a deal that was created before.
+/// Moves deals on that stand where we put them. Those that do not are somebody else's now.
+async fn move_on(line: &Line<'_>, tasks: &[Task<'_>], answers: &mut [Option<Result<Receipt, Failure>>]) {
+    let id = |at: usize| tasks[at].deal.record.clone().unwrap_or_default();
+    let moved: Vec<usize> = (0..tasks.len()).filter(|at| moves(tasks[*at].deal)).collect();
+    let ids: Vec<String> = moved.iter().map(|at| id(*at)).collect();
+    let read = match by_id(line, KIND.path, None, &ids, &["dealstage", "pipeline"]).await {
+        Ok(read) => read,
+        Err(failure) => return moved.into_iter().for_each(|at| answers[at] = Some(Err(failure.clone()))),
+    };
+    let mut due = Vec::new();
+    for at in moved {
+        let deal = tasks[at].deal;
+        let found = read.iter().find(|object| object.id == id(at));
+        let found = found.filter(|object| object.text("pipeline") == Some(&deal.pipeline));
+        match found.and_then(|object| object.text("dealstage")) {
+            Some(stage) if stage == deal.stage => answers[at] = there_at(line.desk, deal),
+            Some(stage) if Some(stage) == deal.moves_from.as_deref() => due.push(at),
+            _ => answers[at] = Some(Err(left_alone())),
+        }
+    }
+    let item = |at: &usize| Item {
+        trace: tasks[*at].trace.clone(),
+        id: id(*at),
+        properties: [("dealstage".to_owned(), tasks[*at].deal.stage.clone().into())].into_iter().collect(),
+        contact: None,
+        mark: None,
+    };
+    let items: Vec<Item> = due.iter().map(item).collect();
+    for (at, written) in due.into_iter().zip(write_all(line, KIND, Verb::Update, &items).await) {
+        answers[at] = Some(match written {
+            Err(failure) if failure.kind == FailureKind::Vanished => Err(left_alone()),
+            written => written.map(|object| receipt(line.desk, &object, false)),
+        });
+    }
+}
+
+fn moves(deal: &DealWrite) -> bool {
+    deal.record.is_some() && deal.moves_from.is_some()
+}
+
+fn left_alone() -> Failure {
+    Failure::new(FailureKind::Conflict, LEFT_ALONE)
+}
+
+/// The receipt of a deal that was created before, and is not to be moved.
 fn there(desk: &Desk<'_>, deal: &DealWrite) -> Option<Result<Receipt, Failure>> {
+    if moves(deal) { None } else { there_at(desk, deal) }
+}
+
+fn there_at(desk: &Desk<'_>, deal: &DealWrite) -> Option<Result<Receipt, Failure>> {
     let object = Object { id: deal.record.clone()?, ..Object::default() };
     Some(Ok(receipt(desk, &object, false)))
 }

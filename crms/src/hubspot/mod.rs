@@ -30,6 +30,7 @@ mod find;
 mod line;
 mod read;
 mod schema;
+mod task;
 mod write;
 
 use crate::crm::{
@@ -75,6 +76,7 @@ static ABOUT: About = About {
         person: Delivery::Exact,
         activity: Delivery::FindThenWrite,
         deal: Delivery::Exact,
+        task: Delivery::FindThenWrite,
         deals_of: &["contact"],
         // Documented as "a few moments"; integrators leave 5 to 30 seconds.
         search_lag: Duration::from_secs(30),

@@ -1,8 +1,8 @@
-//! Bundles, in three rounds: all people, then all activities, then all deals, each in the fewest requests.
+//! Bundles, in rounds: all people, then all activities, deals and tasks, each in the fewest requests.
 
 use super::batch::{Item, Kind, Verb, write_all};
 use super::line::{Line, Object, properties, url};
-use super::{activity, deal};
+use super::{activity, deal, task};
 use crate::crm::{Bundle, Desk, PersonWrite, Receipt, Written};
 use serde_json::Value;
 use wabridge_model::{Failure, RecordRef};
@@ -33,6 +33,16 @@ pub(super) async fn write(desk: &Desk<'_>, bundles: &[Bundle]) -> Vec<Written> {
     });
     let deals: Vec<deal::Task<'_>> = deals.collect();
     let mut deals = deal::write(&line, &deals).await.into_iter();
+    // Last: a right that the token lacks for tasks must not be in the way of the others.
+    let tasks = bundles.iter().zip(&contacts).enumerate().flat_map(|(at, (bundle, contact))| {
+        let of = move |(n, task)| {
+            let trace = format!("{}-{at}-t{n}", bundle.trace_id);
+            Some(task::Task { task, contact: contact.clone()?, trace })
+        };
+        bundle.tasks.iter().enumerate().filter_map(of)
+    });
+    let tasks: Vec<task::Task<'_>> = tasks.collect();
+    let mut tasks = task::write(&line, &tasks).await.into_iter();
     let mut answers = Vec::with_capacity(bundles.len());
     for ((bundle, person), contact) in bundles.iter().zip(people).zip(contacts) {
         let due = contact.is_some();
@@ -40,6 +50,7 @@ pub(super) async fn write(desk: &Desk<'_>, bundles: &[Bundle]) -> Vec<Written> {
             person,
             activities: bundle.activities.iter().map(|_| next(due, &mut activities)).collect(),
             deals: bundle.deals.iter().map(|_| next(due, &mut deals)).collect(),
+            tasks: bundle.tasks.iter().map(|_| next(due, &mut tasks)).collect(),
         });
     }
     answers

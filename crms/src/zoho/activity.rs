@@ -29,7 +29,7 @@ pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Rec
     for (at, task) in tasks.iter().enumerate() {
         if known[at].is_none() && task.activity.doubtful {
             match look_for(line, task).await {
-                Ok(Some((id, text))) if text == content(task.activity) => {
+                Ok(Some((id, text))) if text == content(&task.activity.body, &task.activity.key) => {
                     answers[at] = Some(Ok(receipt(&id, false)));
                 }
                 Ok(found) => known[at] = found.map(|(id, _)| id),
@@ -59,7 +59,7 @@ fn note(task: &Task<'_>, record: Option<&str>) -> Map<String, Value> {
     let mut note = Map::new();
     let title: String = task.activity.title.chars().take(TITLE).collect();
     note.insert("Note_Title".to_owned(), json!(title));
-    note.insert("Note_Content".to_owned(), json!(content(task.activity)));
+    note.insert("Note_Content".to_owned(), json!(content(&task.activity.body, &task.activity.key)));
     match record {
         Some(id) => note.insert("id".to_owned(), json!(id)),
         None => {
@@ -93,7 +93,7 @@ fn reference(key: &str) -> String {
 }
 
 /// Whether a text bears this reference, and not one that merely begins like it.
-fn bears(text: &str, key: &str) -> bool {
+pub(super) fn bears(text: &str, key: &str) -> bool {
     let reference = reference(key);
     let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let mut places = text.match_indices(&reference);
@@ -101,11 +101,11 @@ fn bears(text: &str, key: &str) -> bool {
 }
 
 /// Body and reference as plain text. A body that is too long loses its end, never the reference.
-fn content(activity: &ActivityWrite) -> String {
-    let tail = format!("\n{}", reference(&activity.key));
+pub(super) fn content(body: &str, key: &str) -> String {
+    let tail = format!("\n{}", reference(key));
     let room = LONGEST.saturating_sub(tail.chars().count() + 1);
-    let mut text: String = activity.body.chars().take(room).collect();
-    if text.len() < activity.body.len() {
+    let mut text: String = body.chars().take(room).collect();
+    if text.len() < body.len() {
         text.push('…');
     }
     text + &tail
@@ -117,15 +117,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_too_long_keeps_its_reference() {
-        let activity = ActivityWrite {
-            key: "c-1".to_owned(),
-            record: None,
-            doubtful: false,
-            at: "2026-11-22T08:35:12Z".parse().unwrap(),
-            title: "Asked for prices".to_owned(),
-            body: "नमस्ते\n".repeat(10_000),
-        };
-        let text = content(&activity);
+        let text = content(&"नमस्ते\n".repeat(10_000), "c-1");
         assert!(text.chars().count() <= LONGEST && text.ends_with("…\nRef wab-c-1"));
     }
 

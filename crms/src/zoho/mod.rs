@@ -27,6 +27,7 @@ mod find;
 mod line;
 mod read;
 mod schema;
+mod task;
 mod write;
 
 use crate::crm::{
@@ -70,6 +71,7 @@ static ABOUT: About = About {
         person: Delivery::Exact,
         activity: Delivery::FindThenWrite,
         deal: Delivery::Exact,
+        task: Delivery::FindThenWrite,
         deals_of: &["contact"],
         // Not documented; as careful as with the others.
         search_lag: Duration::from_secs(30),

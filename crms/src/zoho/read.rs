@@ -43,7 +43,7 @@ pub(super) async fn read(
 }
 
 /// Rows of one module by id. What is not there is left out.
-async fn many(
+pub(super) async fn many(
     line: &Line<'_>,
     object: &str,
     ids: &[&str],

@@ -1,8 +1,8 @@
-//! Bundles, in three rounds: all people, then all activities, then all deals, each in the fewest requests.
+//! Bundles, in rounds: all people, then all activities, deals and tasks, each in the fewest requests.
 
 use super::batch::{Done, Form, Verb, write_all};
 use super::line::{Line, spelt};
-use super::{activity, deal, module};
+use super::{activity, deal, module, task};
 use crate::crm::{Bundle, Desk, PersonWrite, Receipt, Written};
 use serde_json::{Map, Value, json};
 use wabridge_model::{Failure, RecordRef};
@@ -23,6 +23,12 @@ pub(super) async fn write(desk: &Desk<'_>, bundles: &[Bundle]) -> Vec<Written> {
         .filter_map(|(deal, at)| Some(deal::Task { deal, person: at.as_ref()? }))
         .collect();
     let mut deals = deal::write(&line, &deals).await.into_iter();
+    // Last: a right that the token lacks for tasks must not be in the way of the others.
+    let tasks: Vec<task::Task<'_>> = around()
+        .flat_map(|(bundle, at)| bundle.tasks.iter().zip(std::iter::repeat(at)))
+        .filter_map(|(task, at)| Some(task::Task { task, person: at.as_ref()? }))
+        .collect();
+    let mut tasks = task::write(&line, &tasks).await.into_iter();
     let mut answers = Vec::with_capacity(bundles.len());
     for ((bundle, person), at) in bundles.iter().zip(people).zip(&records) {
         let due = at.is_some();
@@ -30,6 +36,7 @@ pub(super) async fn write(desk: &Desk<'_>, bundles: &[Bundle]) -> Vec<Written> {
             person,
             activities: bundle.activities.iter().map(|_| next(due, &mut activities)).collect(),
             deals: bundle.deals.iter().map(|_| next(due, &mut deals)).collect(),
+            tasks: bundle.tasks.iter().map(|_| next(due, &mut tasks)).collect(),
         });
     }
     answers

@@ -259,10 +259,14 @@ impl Crm for HubSpot {
                     stage: text("dealstage").unwrap_or_default(),
                     fields,
                 }),
-                Kind::Communications | Kind::Notes | Kind::Tasks => {
-                    let bodies = ["hs_communication_body", "hs_note_body", "hs_task_body"];
+                Kind::Communications | Kind::Notes => {
+                    let bodies = ["hs_communication_body", "hs_note_body"];
                     let text = bodies.into_iter().find_map(text).unwrap_or_default();
                     books.activities.push(Activity { id, person_id: person_id(), text, fields });
+                }
+                Kind::Tasks => {
+                    let text = text("hs_task_body").unwrap_or_default();
+                    books.tasks.push(Activity { id, person_id: person_id(), text, fields });
                 }
             }
         }

@@ -236,7 +236,10 @@ impl Crm for Zoho {
                 Module::Notes | Module::Tasks | Module::Events | Module::Calls => {
                     let texts = ["Note_Content", "Description", "Subject", "Event_Title"];
                     let text = texts.into_iter().find_map(text).unwrap_or_default();
-                    books.activities.push(Activity { id, person_id: Zoho::person_of(record), text, fields });
+                    let activity = Activity { id, person_id: Zoho::person_of(record), text, fields };
+                    let is_task = record.module == Module::Tasks;
+                    let list = if is_task { &mut books.tasks } else { &mut books.activities };
+                    list.push(activity);
                 }
             }
         }

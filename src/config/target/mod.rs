@@ -60,6 +60,8 @@ pub struct Target {
     pub owners: BTreeMap<String, String>,
     /// Whose record is created.
     pub person_rule: PersonRule,
+    /// Whether a demo request makes a task.
+    pub tasks: bool,
 }
 
 /// Whether a target is written to.
@@ -164,6 +166,7 @@ impl Target {
             window_refresh: WINDOW_REFRESH,
             owners: BTreeMap::new(),
             person_rule: PersonRule::default(),
+            tasks: true,
         }
     }
 

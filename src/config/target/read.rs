@@ -51,6 +51,7 @@ impl Around<'_> {
         let window_refresh = window_refresh(&mut table);
         let owners = by_name(&mut table, "owners", "{ sales = \"77310001\" }");
         let person_rule = person_rule(&mut table);
+        let tasks = table.boolean("tasks").unwrap_or(true);
         let ours = self.ours();
         let around = fields::Around { ours: &ours, has_pages: self.server.public_url.is_some() };
         let fields = fields::read(&mut table, about, &key_field, &around);
@@ -73,6 +74,7 @@ impl Around<'_> {
             window_refresh,
             owners,
             person_rule,
+            tasks,
         })
     }
 

@@ -1,11 +1,12 @@
 //! The rules of deals: what each event of a chatbot must leave in the CRM, and what is dead-lettered by itself.
 
 use super::world::{World, by_number};
-use crate::outbox::bench::{bot, chat};
+use crate::outbox::bench::{about, bot, chat, report};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use wabridge::store::outbox::{JobState, Outbox};
+use wabridge_crms::{Call, Method};
 use wabridge_model::chatbot::{ChatbotEvent, CrmTarget, Deal};
 
 /// Everything that can be said of deals. `won` leads where no deal of ours may go.
@@ -25,7 +26,9 @@ pipeline = "default"
 stage = "appointmentscheduled"
 restricted_stages = ["contractsent"]
 [target.deal.stages]
+first = "appointmentscheduled"
 qualified = "qualifiedtobuy"
+shown = "presentationscheduled"
 won = "closedwon"
 gone = "nosuchstage"
 "#;
@@ -61,7 +64,7 @@ fn staged(stage: &str) -> ChatbotEvent {
 /// Delivers events, a quarter of an hour between them.
 fn deliver(world: &mut World, events: Vec<ChatbotEvent>) {
     for (n, mut event) in events.into_iter().enumerate() {
-        event.event_id = format!("{}-{n}", event.event_id);
+        event.event_id = format!("{}-{n}-{}", event.event_id, world.now());
         world.hears(&[chat(by_number(1), world.now(), event)]);
         world.run_for(SignedDuration::from_mins(15));
     }
@@ -127,6 +130,11 @@ fn by_signals() -> Vec<Row> {
 fn by_instruction() -> Vec<Row> {
     let create = |create: bool| told(move |it: &mut CrmTarget| it.create_deal = Some(create));
     let other = || told(|it| (it.target, it.create_deal) = (Some("zoho".to_owned()), Some(true)));
+    let on = |stage: &'static str| event(told(move |it| it.deal_stage = Some(stage.to_owned())));
+    let other_shown = |it: &mut ChatbotEvent| {
+        it.conversation_id = Some("d".to_owned());
+        told(|it| it.deal_stage = Some("shown".to_owned()))(it);
+    };
     let object = |name: &'static str| told(move |it: &mut CrmTarget| it.object = Some(name.to_owned()));
     vec![
         ("create_deal without a signal", vec![event(create(true))], vec![(FIRST, None)], vec![]),
@@ -173,6 +181,56 @@ fn by_instruction() -> Vec<Row> {
             "an earlier stage later on",
             vec![staged("qualified"), demo(|_| {})],
             vec![("qualifiedtobuy", None)],
+            vec![],
+        ),
+        (
+            "the same stage again",
+            vec![staged("qualified"), on("qualified")],
+            vec![("qualifiedtobuy", None)],
+            vec![],
+        ),
+        (
+            "a later stage of a deal that is there",
+            vec![staged("qualified"), on("shown")],
+            vec![("presentationscheduled", None)],
+            vec![],
+        ),
+        (
+            "from the first stage, one after the other",
+            vec![demo(|_| {}), on("qualified"), on("shown")],
+            vec![("presentationscheduled", None)],
+            vec![],
+        ),
+        (
+            "a move back",
+            vec![staged("shown"), on("qualified")],
+            vec![("presentationscheduled", None)],
+            vec![],
+        ),
+        (
+            "back, and on again from where it is",
+            vec![staged("qualified"), on("first"), on("shown")],
+            vec![("presentationscheduled", None)],
+            vec![],
+        ),
+        (
+            "a stage that closes, of a deal that is there",
+            vec![demo(|_| {}), on("won")],
+            vec![(FIRST, None)],
+            vec![
+                "deal instruction: stage 'won' closes a deal (correct it in [target.deal.stages] of 'hubspot')",
+            ],
+        ),
+        (
+            "an unknown stage of a deal that is there, then a known one",
+            vec![demo(|_| {}), on("hot"), on("qualified")],
+            vec![("qualifiedtobuy", None)],
+            vec![],
+        ),
+        (
+            "a stage of another conversation's deal",
+            vec![demo(|_| {}), event(other_shown)],
+            vec![(FIRST, None)],
             vec![],
         ),
         (
@@ -238,15 +296,18 @@ fn a_deal_is_expected_to_close_in_ninety_days() {
 
 #[test]
 fn a_deal_that_a_person_moved_on_stays_where_they_put_it() {
-    for stage in ["decisionmakerboughtin", "closedlost"] {
+    for (stage, left) in
+        [("decisionmakerboughtin", 1), ("closedlost", 1), (FIRST, 1), ("presentationscheduled", 0)]
+    {
         let mut world = World::of(SELLING);
         deliver(&mut world, vec![staged("qualified")]);
         let crm = world.only();
         let id = crm.ledger("deals")[0]["id"].clone();
         crm.change(&json!({"deal_id": id, "stage": stage}));
-        deliver(&mut world, vec![staged("qualified"), demo(|_| {})]);
+        deliver(&mut world, vec![staged("qualified"), demo(|_| {}), staged("shown")]);
         let stages: Vec<String> = deals(&world).into_iter().map(|(stage, ..)| stage).collect();
         assert_eq!(stages, [stage]);
+        assert_eq!(world.jobs("suppressed.moved_by_others"), left, "{stage}");
         world.assert_drained();
     }
 }
@@ -295,5 +356,81 @@ fn an_owner_is_written_once_and_never_in_place_of_a_persons_choice() {
     crm.change(&json!({"person_id": person, "field": "hubspot_owner_id", "value": "77310002"}));
     deliver(&mut world, vec![owned()]);
     assert_eq!(crm.ledger("persons")[0]["fields"]["hubspot_owner_id"], "77310002");
+    world.assert_drained();
+}
+
+/// What happens in one WhatsApp conversation: they write what is read as these intents, or a chatbot tells.
+enum Said {
+    They(&'static [&'static str]),
+    Bot(Box<ChatbotEvent>),
+}
+
+fn happens(world: &mut World, said: Vec<Said>) {
+    for (n, said) in said.into_iter().enumerate() {
+        let (id, now) = (format!("w{n}"), world.now());
+        match said {
+            Said::They(labels) => world.hears(&[report(by_number(1), &id, now, about(&id, labels))]),
+            Said::Bot(event) => {
+                world.hears(&[chat(by_number(1), now, ChatbotEvent { event_id: id, ..*event })]);
+            }
+        }
+        world.run_for(SignedDuration::from_mins(15));
+    }
+}
+
+#[test]
+fn a_whatsapp_conversation_has_one_deal_whoever_asks_for_it() {
+    use Said::They;
+    let tells = |event| Said::Bot(Box::new(event));
+    let size = || event(|it| it.visitor.company_size = Some("11-50".to_owned()));
+    let other = || demo(|it| it.conversation_id = Some("d".to_owned()));
+    let never = || event(told(|it| it.create_deal = Some(false)));
+    let table = [
+        ("nothing is asked for", vec![They(&[])], vec![]),
+        ("another wish", vec![They(&["support", "callback"])], vec![]),
+        ("a demo", vec![They(&["demo_request"])], vec![FIRST]),
+        ("a demo, twice", vec![They(&["demo_request"]), They(&["demo_request"])], vec![FIRST]),
+        ("a competitor", vec![They(&["competitor_evaluation"])], vec![FIRST]),
+        ("a price", vec![They(&["pricing"])], vec![]),
+        ("a price, and a size told before", vec![They(&[]), tells(size()), They(&["pricing"])], vec![FIRST]),
+        ("a message, then a chatbot", vec![They(&["demo_request"]), tells(demo(|_| {}))], vec![FIRST]),
+        (
+            "a chatbot, then a message",
+            vec![They(&[]), tells(demo(|_| {})), They(&["demo_request"])],
+            vec![FIRST],
+        ),
+        ("two chatbots' conversations", vec![They(&[]), tells(demo(|_| {})), tells(other())], vec![FIRST]),
+        ("a chatbot names the stage", vec![They(&[]), tells(staged("qualified"))], vec!["qualifiedtobuy"]),
+        ("a chatbot that wants none", vec![They(&[]), tells(never())], vec![]),
+    ];
+    for (what, said, expected) in table {
+        let mut world = World::of(SELLING);
+        happens(&mut world, said);
+        let stages: Vec<String> = deals(&world).into_iter().map(|(stage, ..)| stage).collect();
+        assert_eq!(stages, expected, "{what}");
+        world.assert_drained();
+    }
+}
+
+#[test]
+fn a_deal_that_is_moved_on_while_answers_are_lost_moves_once_and_a_deleted_one_stays_deleted() {
+    for fate in ["apply_then_cut", "apply_then_500", "reject_500"] {
+        let mut world = World::of(SELLING);
+        deliver(&mut world, vec![staged("qualified")]);
+        world.only().fate(&json!({"method": "PATCH", "path": "/deals/", "fate": fate}));
+        deliver(&mut world, vec![staged("shown")]);
+        world.run_for(SignedDuration::from_hours(1));
+        let stages: Vec<String> = deals(&world).into_iter().map(|(stage, ..)| stage).collect();
+        assert_eq!(stages, ["presentationscheduled"], "{fate}");
+        world.assert_drained();
+    }
+    let mut world = World::of(SELLING);
+    deliver(&mut world, vec![staged("qualified")]);
+    let crm = world.only();
+    let id = crm.ledger("deals")[0]["id"].as_str().unwrap().to_owned();
+    let gone = Call::write(Method::Delete, format!("/crm/objects/2026-03/deals/{id}"), Value::Null);
+    assert!(crm.answer(&gone).unwrap().status < 300);
+    deliver(&mut world, vec![staged("shown")]);
+    assert_eq!(crm.ledger("deals"), [Value::Null; 0]);
     world.assert_drained();
 }

@@ -1,14 +1,13 @@
 //! Whose record a target creates, and what becomes of the others.
 
 use super::world::{HUBSPOT, World, by_number};
-use crate::outbox::bench::{bot, chat, report};
+use crate::outbox::bench::{about, bot, chat, report};
 use jiff::SignedDuration;
 use serde_json::json;
 use std::time::Duration;
 use wabridge::store::outbox::JobState;
 use wabridge_crms::{Call, Method};
 use wabridge_model::chatbot::ChatbotEvent;
-use wabridge_model::event::{Fact, Intents, Message, MessageKind};
 
 /// Silence enough for another conversation to begin.
 const A_DAY_AND_A_BIT: Duration = Duration::from_secs(30 * 3600);
@@ -38,9 +37,7 @@ fn does(world: &World, did: Did, id: &str) {
     match did {
         Did::Wrote => world.says(by_number(1), id),
         Did::Asked(label) => {
-            let intents = Intents { labels: vec![label.to_owned()], ..Intents::default() };
-            let message = Message { intents: Some(Box::new(intents)), ..Message::new(id, MessageKind::Text) };
-            world.hears(&[report(by_number(1), id, world.now(), Fact::Message(message))]);
+            world.hears(&[report(by_number(1), id, world.now(), about(id, &[label]))]);
         }
         Did::CameFromAnAd => world.says_from_ad(by_number(1), id),
         Did::IsKnown => {

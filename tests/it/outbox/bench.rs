@@ -39,6 +39,7 @@ static NOBODY: About = About {
         person: Delivery::Exact,
         activity: Delivery::Exact,
         deal: Delivery::Exact,
+        task: Delivery::Exact,
         search_lag: std::time::Duration::ZERO,
         notices: NoticeProof::None,
         quiet: false,
@@ -135,6 +136,14 @@ pub(crate) fn report(person: Person, id: &str, at: Timestamp, fact: Fact) -> Rep
 
 pub(crate) fn text(id: &str) -> Fact {
     Fact::Message(Message::new(id, MessageKind::Text))
+}
+
+/// A text that is read as these intents.
+pub(crate) fn about(id: &str, labels: &[&str]) -> Fact {
+    let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+    let intents = Some(Box::new(Intents { labels, ..Intents::default() }));
+    let text = Some(format!("Message {id}"));
+    Fact::Message(Message { intents, text, ..Message::new(id, MessageKind::Text) })
 }
 
 pub(crate) fn message(person: Person, id: &str, at: Timestamp) -> Report {
@@ -284,6 +293,7 @@ pub(crate) fn done(kind: OperationKind, record: &str) -> End {
         record: Some(RecordRef::new(kind.as_str(), record)),
         matched_by: Some(MatchedBy::Created),
         candidates: Vec::new(),
+        stage: None,
         left_out: BTreeMap::new(),
     }
 }

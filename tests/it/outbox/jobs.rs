@@ -217,6 +217,7 @@ fn what_was_left_out_is_asked_for_again_when_its_field_returns() {
         record: None,
         matched_by: None,
         candidates: Vec::new(),
+        stage: None,
         left_out: match job.kind {
             Kind::Person => [("wa_ad_id".to_owned(), "missing".to_owned())].into(),
             _ => [].into(),

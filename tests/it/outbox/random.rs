@@ -56,6 +56,7 @@ fn end(bench: &Bench, choice: u8, kind: Kind) -> End {
             record: None,
             matched_by: None,
             candidates: Vec::new(),
+            stage: None,
             left_out: match kind {
                 Kind::Person => [("wa_ad_id".to_owned(), "missing".to_owned())].into(),
                 _ => [].into(),

@@ -195,7 +195,8 @@ fn notes_and_tasks_are_with_a_person_and_are_read_below_them() {
     let ledger = desk.ledger();
     let told: Vec<&str> =
         ledger["activities"].as_array().unwrap().iter().map(|it| it["person_id"].as_str().unwrap()).collect();
-    assert_eq!(told, [lead.as_str(); 3]);
+    assert_eq!(told, [lead.as_str(); 2]);
+    assert_eq!((&ledger["tasks"][0]["id"], &ledger["tasks"][0]["person_id"]), (&json!(task), &json!(lead)));
     assert_eq!(
         (&ledger["activities"][0]["id"], &ledger["activities"][0]["text"]),
         (&json!(note), &json!("Asked."))

@@ -54,12 +54,13 @@ fn said(end: &End) -> String {
 fn apply(connection: &Connection, row: &JobRow, end: &End, at: Timestamp) -> Result<(), StoreError> {
     let job = &row.job;
     match end {
-        End::Done { record, matched_by, candidates, left_out } => {
+        End::Done { record, matched_by, candidates, left_out, stage } => {
             let kept = Kept {
                 record: record.clone().or_else(|| job.record.clone()),
                 matched_by: matched_by.or(job.matched_by),
                 candidates: candidates.clone(),
                 left_out: left_out.clone(),
+                stage: stage.clone().or_else(|| job.stage.clone()),
             };
             const KEEP: &str = "UPDATE jobs SET result = ? WHERE id = ?";
             run(connection, DOING, KEEP, params![to_json(&kept)?, job.id])?;
@@ -148,7 +149,9 @@ fn coalesce(connection: &Connection, row: &JobRow) -> Result<(), StoreError> {
 fn released(connection: &Connection, row: &JobRow) -> Result<(), StoreError> {
     match row.job.kind {
         OperationKind::Person => want::release(connection, &row.job.target, row.job.lead),
-        OperationKind::Instruction | OperationKind::Activity | OperationKind::Deal => Ok(()),
+        OperationKind::Instruction | OperationKind::Activity | OperationKind::Deal | OperationKind::Task => {
+            Ok(())
+        }
     }
 }
 

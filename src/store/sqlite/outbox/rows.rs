@@ -50,6 +50,8 @@ pub(super) struct Kept {
     pub(super) candidates: Vec<RecordRef>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) left_out: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stage: Option<String>,
 }
 
 /// How a priority is stored, so that the most urgent is the least.
@@ -115,6 +117,7 @@ pub(super) fn job_row(row: &Row<'_>) -> rusqlite::Result<JobRow> {
         candidates: kept.candidates,
         record: kept.record,
         left_out: kept.left_out,
+        stage: kept.stage,
         trace_id: row.get(17)?,
     };
     let again = again.map(|due| (instant(due), again_rank.map_or(job.priority, priority_of)));

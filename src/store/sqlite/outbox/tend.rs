@@ -116,6 +116,7 @@ pub(super) fn want_again(connection: &Connection, jobs: &[i64], now: Timestamp) 
             priority: Priority::Bulk,
             due_at: now,
             trace_id: job.trace_id,
+            only_known: false,
         };
         want::want(connection, job.lead, &again, now)?;
         asked += 1;

@@ -78,6 +78,7 @@ fn bring(connection: &Connection, row: &JobRow, into: LeadId, now: Timestamp) ->
         priority: job.priority,
         due_at: job.due_at,
         trace_id: job.trace_id.clone(),
+        only_known: false,
     };
     want::want(connection, into, &asked, now)?;
     if job.doubtful {

@@ -24,6 +24,7 @@ pub(super) fn want_all(
 ) -> Result<(), StoreError> {
     for asked in wants {
         if asked.kind != OperationKind::Person
+            && !asked.only_known
             && find(connection, lead, &asked.target, OperationKind::Person, "")?.is_none()
         {
             let person = Want { kind: OperationKind::Person, subject: String::new(), ..asked.clone() };
@@ -43,12 +44,21 @@ pub(super) fn want(
 ) -> Result<(), StoreError> {
     let known = find(connection, lead, &asked.target, asked.kind, &asked.subject)?;
     let Some(known) = known else {
+        if asked.only_known {
+            return Ok(());
+        }
         let first = at_once(asked, at);
         add(connection, lead, first.as_ref().unwrap_or(asked), at)?;
         return count(connection, "jobs.wanted", 1);
     };
-    // A deal is created once; what it holds is worked out when it is. One that could not be may be asked for anew.
-    if asked.kind == OperationKind::Deal && known.job.state != JobState::Dead {
+    // Deals and tasks are created once; what they hold is worked out then. What could not be may be asked for anew,
+    // and a deal may be moved on.
+    let once = matches!(asked.kind, OperationKind::Deal | OperationKind::Task);
+    if once && !asked.only_known && known.job.state != JobState::Dead {
+        return Ok(());
+    }
+    // What was given up, or only shown, is not there to be changed.
+    if asked.only_known && known.job.state.is_over() && known.job.record.is_none() {
         return Ok(());
     }
     let id = known.job.id;
@@ -109,7 +119,7 @@ fn add(connection: &Connection, lead: LeadId, asked: &Want, at: Timestamp) -> Re
     const ADD: &str =
         "INSERT INTO jobs (target, lead, kind, subject, revision, state, priority, wanted_at, due_at, trace_id)
          VALUES (?, ?, ?, ?, 1, 'pending', ?, ?, ?, ?)";
-    let Want { target, kind, subject, priority, due_at, trace_id } = asked;
+    let Want { target, kind, subject, priority, due_at, trace_id, only_known: _ } = asked;
     let lead = blob_of(lead.0);
     let values =
         params![target, lead, kind.as_str(), subject, rank(*priority), millis(at), millis(*due_at), trace_id];
