@@ -5,6 +5,7 @@
 //! what, and keeps nothing: what it must know of an account is on its [`Desk`].
 
 use crate::mapping::Datum;
+use crate::oauth::OAuth;
 use crate::schema::{NewField, Schema};
 use crate::transport::{Later, Transport};
 use jiff::Timestamp;
@@ -90,6 +91,8 @@ pub struct About {
     pub base_url: &'static str,
     /// How a token is shown.
     pub auth: AuthScheme,
+    /// How tokens are got that expire; `None` where it has only such as do not.
+    pub oauth: Option<OAuth>,
     /// The page that documents its API.
     pub documentation: &'static str,
     /// What it can do.

@@ -9,6 +9,7 @@ pub mod crm;
 pub mod hubspot;
 pub mod mapping;
 mod near;
+pub mod oauth;
 pub mod registry;
 pub mod schema;
 pub mod transport;
@@ -20,5 +21,6 @@ pub use crm::{
 };
 pub use mapping::Datum;
 pub use near::nearest;
+pub use oauth::OAuth;
 pub use schema::Schema;
 pub use transport::{Answer, Call, Later, Method, NoAnswer, Transport};

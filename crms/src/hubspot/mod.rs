@@ -37,6 +37,7 @@ use crate::crm::{
     About, AuthScheme, Bundle, Capability, Crm, Delivery, Desk, Found, NoticeProof, People, Record, Who,
     Written,
 };
+use crate::oauth::OAuth;
 use crate::schema::{FieldKind, NewField, Schema};
 use crate::transport::Later;
 use std::time::Duration;
@@ -69,6 +70,16 @@ static ABOUT: About = About {
     people: &["contact"],
     base_url: "https://api.hubapi.com",
     auth: AuthScheme::Bearer,
+    oauth: Some(OAuth {
+        authorize: "https://app.hubspot.com/oauth/authorize",
+        authorize_with: &[],
+        token: "/oauth/2026-03/token",
+        hosts: &[("https://api.hubapi.com", "https://api.hubapi.com")],
+        scope: "oauth crm.objects.contacts.read crm.objects.contacts.write crm.schemas.contacts.read \
+                crm.schemas.contacts.write crm.objects.deals.read crm.objects.deals.write \
+                crm.schemas.deals.read crm.schemas.deals.write",
+        needs_redirect: true,
+    }),
     documentation: "https://developers.hubspot.com/docs/api-reference/latest/overview",
     capability: Capability {
         batch: BATCH,

@@ -31,6 +31,7 @@ static NOBODY: About = About {
     people: &["contact"],
     base_url: "http://127.0.0.1",
     auth: AuthScheme::Bearer,
+    oauth: None,
     documentation: "",
     capability: Capability {
         batch: 10,
