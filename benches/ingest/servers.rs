@@ -13,14 +13,16 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use wabridge::alerts::Watched;
 use wabridge::clock::{Clock, ClockWatch, SystemClock};
 use wabridge::config::{Channels, Config};
+use wabridge::outbox::login::{Invitations, Vault};
 use wabridge::runtime::Daemon;
 use wabridge::store::Store;
 use wabridge::store::sqlite::{Signals, SqliteStore};
 use wabridge::telemetry::metrics::Metrics;
 use wabridge::web::connection::Connections;
-use wabridge::web::{self, Limits, Sockets, State, api::Api, health::Health, hooks::Hooks};
+use wabridge::web::{self, Limits, Sockets, State, api::Api, health::Health, hooks::Hooks, login::Callback};
 use wabridge_providers::{Inbound, Item};
 
 /// What a measurement needs to know of the server under it.
@@ -163,9 +165,20 @@ pub(crate) fn durable(config: Config) -> Durable {
         stopping: AtomicBool::new(false),
     };
     let server = config.server.clone();
+    let callback = Callback {
+        invitations: Arc::new(Invitations::new(Arc::clone(&clock))),
+        config: Arc::new(Watched::from(&config).into()),
+        vault: Vault::new(store.clone(), Arc::clone(&clock), &config.store.path),
+        store: Arc::clone(&store),
+        ring: Arc::new(|| ()),
+    };
     let api = Api { store: Arc::clone(&store), clock, watch, config: Arc::new(config) };
-    let state =
-        State { hooks: Arc::new(hooks).into(), api: Arc::new(api).into(), health: Arc::new(health).into() };
+    let state = State {
+        hooks: Arc::new(hooks).into(),
+        api: Arc::new(api).into(),
+        login: Arc::new(callback).into(),
+        health: Arc::new(health).into(),
+    };
     let http = Http::start(move || {
         let mut servers = web::bind(&server, Sockets::default(), Limits::default(), &state)?;
         Ok((servers.address, servers.running.remove(0)))

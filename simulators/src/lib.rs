@@ -18,7 +18,7 @@ mod versions;
 pub mod zoho;
 
 pub use crm::Notice;
-pub use serving::{Serving, serve};
+pub use serving::{Serving, serve, serve_by};
 pub use simulator::Simulator;
 
 use std::time::Duration;

@@ -61,6 +61,9 @@ impl Drop for Serving {
     }
 }
 
+/// What gives the answers.
+type Answering = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
+
 /// Puts a simulator on a socket; its change notices go to `notify`, if that is a URL.
 ///
 /// # Errors
@@ -70,27 +73,48 @@ pub fn serve(
     listener: std::net::TcpListener,
     notify: Option<String>,
 ) -> io::Result<Serving> {
+    let asked = Arc::clone(&simulator);
+    let notices = notify.map(|url| (url, simulator));
+    start(Arc::new(move |request| asked.answer(request, now())), listener, notices)
+}
+
+/// Puts on a socket whatever gives answers: a simulator in a time of the test's own, or one that is listened in on.
+///
+/// # Errors
+/// As for [`serve`].
+pub fn serve_by(
+    answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    listener: std::net::TcpListener,
+) -> io::Result<Serving> {
+    start(Arc::new(answer), listener, None)
+}
+
+fn start(
+    answering: Answering,
+    listener: std::net::TcpListener,
+    notices: Option<(String, Arc<Simulator>)>,
+) -> io::Result<Serving> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = watch::channel(false);
-    let work = move || runtime.block_on(run(simulator, listener, notify, stopped));
+    let work = move || runtime.block_on(run(answering, listener, notices, stopped));
     let thread = std::thread::Builder::new().name("simulator".to_owned()).spawn(work)?;
     Ok(Serving { address, stop, thread: Some(thread) })
 }
 
 async fn run(
-    simulator: Arc<Simulator>,
+    answering: Answering,
     listener: std::net::TcpListener,
-    notify: Option<String>,
+    notices: Option<(String, Arc<Simulator>)>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     let mut tasks = JoinSet::new();
-    let teller = notify.map(|url| {
+    let teller = notices.map(|(url, simulator)| {
         let (teller, notices) = mpsc::unbounded_channel();
         tasks.spawn(tell(url, notices));
-        teller
+        (simulator, teller)
     });
     loop {
         tokio::select! {
@@ -98,9 +122,9 @@ async fn run(
             accepted = listener.accept() => {
                 // Out of descriptors, or a caller that was gone at once: the next one may fare better.
                 let Ok((stream, _)) = accepted else { continue };
-                let (simulator, teller) = (Arc::clone(&simulator), teller.clone());
+                let (answering, teller) = (Arc::clone(&answering), teller.clone());
                 tasks.spawn(async move {
-                    let service = service_fn(|request| answer(&simulator, teller.as_ref(), request));
+                    let service = service_fn(|request| answer(&answering, teller.as_ref(), request));
                     // An error here is a cut, or a caller that went away: both are as they should be.
                     drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
                 });
@@ -123,8 +147,8 @@ impl fmt::Display for Cut {
 impl std::error::Error for Cut {}
 
 async fn answer(
-    simulator: &Simulator,
-    teller: Option<&mpsc::UnboundedSender<Notice>>,
+    answering: &Answering,
+    teller: Option<&(Arc<Simulator>, mpsc::UnboundedSender<Notice>)>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Cut> {
     let (head, body) = request.into_parts();
@@ -144,8 +168,8 @@ async fn answer(
         headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body,
     };
-    let reply = simulator.answer(&request, now());
-    if let Some(teller) = teller {
+    let reply = answering(&request);
+    if let Some((simulator, teller)) = teller {
         for notice in simulator.notices() {
             // The other end lives as long as the connections do.
             drop(teller.send(notice));

@@ -38,6 +38,8 @@ pub enum Alert {
     WriteFailures,
     /// A CRM does not accept the token.
     TargetPaused,
+    /// A login is not renewed.
+    LoginExpiring,
     /// A CRM lacks something that the configuration needs.
     SchemaFault,
     /// A CRM does not answer.
@@ -46,7 +48,7 @@ pub enum Alert {
 
 impl Alert {
     /// Every alert.
-    pub const ALL: [Alert; 15] = [
+    pub const ALL: [Alert; 16] = [
         Alert::SignatureFailures,
         Alert::Quarantined,
         Alert::Parked,
@@ -60,6 +62,7 @@ impl Alert {
         Alert::Undelivered,
         Alert::WriteFailures,
         Alert::TargetPaused,
+        Alert::LoginExpiring,
         Alert::SchemaFault,
         Alert::BreakerOpen,
     ];
@@ -81,6 +84,7 @@ impl Alert {
             Alert::Undelivered => "undelivered",
             Alert::WriteFailures => "write_failures",
             Alert::TargetPaused => "target_paused",
+            Alert::LoginExpiring => "login_expiring",
             Alert::SchemaFault => "schema_fault",
             Alert::BreakerOpen => "breaker_open",
         }

@@ -3,6 +3,7 @@
 use super::conditions::{Alert, Finding, Observed, span};
 use crate::config::Alerts;
 use crate::delivery::depth::by_target;
+use crate::store::login::LoginRow;
 use crate::store::outbox::Depth;
 use jiff::{SignedDuration, Timestamp};
 use wabridge_crms::schema::{Fault, Holds};
@@ -37,9 +38,15 @@ pub(super) struct AtTarget {
     pub(super) faults: Vec<Fault>,
     /// Since when it does not answer.
     pub(super) gone_since: Option<Timestamp>,
+    /// Its login, where it has one instead of a token.
+    pub(super) login: Option<Option<LoginRow>>,
 }
 
 impl AtTarget {
+    fn proof(&self) -> &'static str {
+        if self.login.is_some() { "login" } else { "token" }
+    }
+
     fn is_written(&self) -> bool {
         self.is_live && self.paused.is_none()
     }
@@ -52,6 +59,7 @@ pub(super) fn judge(seen: &Observed, limits: &Alerts) -> Vec<Finding> {
     findings.extend(seen.targets.iter().filter_map(|target| undelivered(target, seen, limits)));
     findings.extend(seen.writes.iter().filter_map(|writes| write_failures(*writes, seen.now, limits)));
     findings.extend(seen.targets.iter().filter_map(|target| target_paused(target, seen.now)));
+    findings.extend(seen.targets.iter().filter_map(|target| login_expiring(target, seen.now)));
     for target in &seen.targets {
         findings.extend(target.faults.iter().map(|fault| schema_fault(target, fault, seen.now)));
     }
@@ -123,9 +131,37 @@ fn target_paused(target: &AtTarget, now: Timestamp) -> Option<Finding> {
         alert: Alert::TargetPaused,
         subject: name.clone(),
         since: now,
-        text: format!("the CRM of '{name}' does not accept the token; nothing is written to it"),
-        lost: "nothing: everything waits, and is written once the token is right",
-        next: format!("correct the token, then: wabridge check --online && wabridge target resume {name}"),
+        text: format!("the CRM of '{name}' does not accept the {}; nothing is written to it", target.proof()),
+        lost: "nothing: everything waits, and is written once it is accepted",
+        next: match target.login {
+            None => {
+                format!("correct the token, then: wabridge check --online && wabridge target resume {name}")
+            }
+            Some(_) => format!("wabridge login {name}"),
+        },
+    })
+}
+
+/// One that is refused is told at once; one that cannot be renewed, when its token has expired.
+fn login_expiring(target: &AtTarget, now: Timestamp) -> Option<Finding> {
+    let name = &target.name;
+    let row = target.login.as_ref()?.as_ref()?;
+    let expired = row.expires_at.is_some_and(|at| at <= now);
+    let (why, next) = match &row.fault {
+        Some(fault) => (format!("the CRM grants no token ({fault})"), format!("wabridge login {name}")),
+        None if expired && row.wait_until.is_some() => {
+            ("the CRM's accounts host does not answer".to_owned(), "wabridge check --online".to_owned())
+        }
+        None => return None,
+    };
+    let end = if expired { "its token has expired" } else { "its token expires soon" };
+    Some(Finding {
+        alert: Alert::LoginExpiring,
+        subject: name.clone(),
+        since: row.renew_at.unwrap_or(row.changed_at),
+        text: format!("the login of '{name}' is not renewed, and {end}: {why}"),
+        lost: "nothing: everything waits, and is written once there is a token",
+        next,
     })
 }
 

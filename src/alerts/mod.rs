@@ -205,6 +205,10 @@ impl Watcher {
             paused: row.paused,
             faults,
             gone_since: self.gone.get(&target.name).copied(),
+            login: match target.auth.login() {
+                Some(_) => Some(store.login(&target.name)?),
+                None => None,
+            },
         })
     }
 

@@ -14,6 +14,7 @@ mod failure;
 mod init;
 mod jobs;
 mod lead;
+mod login;
 mod reading;
 mod rebuild;
 mod replay;
@@ -66,6 +67,7 @@ enum Command {
     Init(init::Init),
     Jobs(jobs::Jobs),
     Lead(lead::Lead),
+    Login(login::Login),
     Rebuild(rebuild::Rebuild),
     Replay(replay::Replay),
     Restore(backup::Restore),
@@ -110,6 +112,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Init(init) => init.run(&config, out),
         Command::Jobs(jobs) => jobs.run(&load(&config)?, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
+        Command::Login(login) => login.run(&load(&config)?, out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
         Command::Replay(replay) => replay.run(&load(&config)?, out),
         Command::Restore(restore) => restore.run(out),

@@ -52,6 +52,7 @@ pub fn ask(config: &Config, ask: Ask) -> Result<Option<Outcome>, ControlError> {
         | Ask::RevokeToken { .. }
         | Ask::RetryJobs { .. }
         | Ask::DiscardJobs { .. }
+        | Ask::ExpectLogin { .. }
         | Ask::PauseTarget { .. } => Some(PATIENCE),
     };
     stream.set_read_timeout(patience).map_err(unusable)?;

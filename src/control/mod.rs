@@ -68,6 +68,13 @@ pub enum Ask {
         /// When.
         at: Timestamp,
     },
+    /// Somebody is sent off to log in to a target, and comes back with this state.
+    ExpectLogin {
+        /// Which.
+        target: String,
+        /// What they are recognised by.
+        state: String,
+    },
     /// Pause a target with a cause, or let it go on.
     PauseTarget {
         /// Which.
@@ -96,6 +103,8 @@ pub enum Outcome {
     Replayed(Replayed),
     /// So many jobs were changed.
     JobsChanged(usize),
+    /// Whoever comes back is let in.
+    LoginExpected,
     /// The target is paused, or goes on.
     TargetPaused,
 }

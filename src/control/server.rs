@@ -4,6 +4,7 @@ use super::{Answer, Ask, LONGEST, Outcome, Request};
 use crate::config::{Channels, Live};
 use crate::inbox::normalise::Reader;
 use crate::inbox::replay::replay;
+use crate::outbox::login::Invitations;
 use crate::store::mending::Rebuilt;
 use crate::store::{Store, StoreError, TokenRow};
 use data_encoding::HEXLOWER;
@@ -56,6 +57,8 @@ pub struct Tools {
     pub reader: Arc<Live<Reader>>,
     /// The channels with secrets, to prove parked requests.
     pub channels: Arc<Live<Channels>>,
+    /// Who may come back from a CRM's login.
+    pub invitations: Arc<Invitations>,
     /// Who must look whether something is due, after a command that may have made it so.
     pub ring: Arc<dyn Fn() + Send + Sync>,
 }
@@ -198,6 +201,10 @@ impl Desk {
             }
             Ask::DiscardJobs { jobs, reason, at } => {
                 Some(Outcome::JobsChanged(self.tools.store.discard_jobs(&jobs, &reason, at)?))
+            }
+            Ask::ExpectLogin { target, state } => {
+                self.tools.invitations.expect(&target, &state);
+                Some(Outcome::LoginExpected)
             }
             Ask::PauseTarget { target, cause } => {
                 tracing::info!(target, paused = cause.is_some(), "a target is paused or goes on by hand");

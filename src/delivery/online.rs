@@ -118,6 +118,9 @@ pub fn refusal(failure: &Failure, target: &Target) -> String {
     let status = failure.status.map(|status| format!(", {status}")).unwrap_or_default();
     let said = format!("{}{status}", failure.code);
     match failure.kind {
+        FailureKind::Auth if target.auth.login().is_some() => {
+            format!("{crm} does not accept the login of target '{name}' ({said}); run: wabridge login {name}")
+        }
         FailureKind::Auth => {
             format!(
                 "{crm} does not accept the token of target '{name}' ({said}); make one with the scopes that docs/{}.md lists",

@@ -13,7 +13,7 @@ use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
 use super::transport::{HELD_BACK, Metered};
 use super::watch::{Change, DRIFT, Known, Watch};
 use super::work::{GONE, SHADOW, Work, asks, result_of, spread};
-use super::{rollout, rule};
+use super::{look, rollout, rule};
 use crate::clock::Clock;
 use crate::config::Live;
 use crate::config::target::Mode;
@@ -26,7 +26,6 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use wabridge_crms::{Desk, Schema};
 use wabridge_model::{Failure, FailureKind};
 
 /// The most urgent bundles of a step: they share their calls, and the newest should not wait for many.
@@ -203,7 +202,9 @@ impl Courier {
         {
             self.watch.remember(target, schema);
         }
-        let (read, now) = (self.fetch_schema(setup).await, self.clock.elapsed());
+        let known = self.watch.known();
+        let read = look::schema(setup, &self.breaker, &*self.clock, known.as_deref()).await;
+        let now = self.clock.elapsed();
         match read {
             Ok(schema) => {
                 if let Ok(kept) = serde_json::to_value(&schema) {
@@ -215,6 +216,10 @@ impl Courier {
             }
             Err(failure) => {
                 self.watch.failed(now);
+                if failure.kind == FailureKind::Auth {
+                    // Nothing is read while it is paused; once it goes on, nobody should wait for long.
+                    self.watch.hurry(now);
+                }
                 tracing::warn!(target_name = target.name, %failure, "the CRM's fields could not be read");
                 let case = Case { streak: self.breaker().streak(now).0, ..self.case(setup, &failure) };
                 let (_, effect) = decide(&case, self.dice.throw());
@@ -222,20 +227,6 @@ impl Courier {
                 Ok(false)
             }
         }
-    }
-
-    async fn fetch_schema(&self, setup: &Setup) -> Result<Schema, Failure> {
-        let transport = Metered::new(&*setup.account, &self.breaker, &*self.clock);
-        let nothing = Schema::default();
-        let known = self.watch.known();
-        let desk = Desk {
-            transport: &transport,
-            person: setup.target.person,
-            key_field: &setup.target.key_field,
-            schema: known.as_ref().map_or(&nothing, |known| &known.schema),
-            country: setup.config.region.default_country,
-        };
-        setup.target.crm.schema(&desk).await
     }
 
     /// Says what is wrong or well again, and lets go on what can.
@@ -293,7 +284,7 @@ impl Courier {
                 return Ok((bundles, false));
             }
         }
-        let well = self.decide(setup, &mut works)?;
+        let well = self.decide(setup, &mut works).await?;
         let at = self.clock.now();
         self.store.settle_jobs(works.into_iter().map(|work| work.settled(target, at)).collect())?;
         Ok((bundles, well))
@@ -387,8 +378,8 @@ impl Courier {
     }
 
     /// Decides what is open. Whether the target was well.
-    fn decide(&mut self, setup: &Setup, works: &mut [Work]) -> Result<bool, StoreError> {
-        let token_is_new = asks(works, FirstAid::RenewToken) && setup.account.renew();
+    async fn decide(&mut self, setup: &Setup, works: &mut [Work]) -> Result<bool, StoreError> {
+        let token_is_new = asks(works, FirstAid::RenewToken) && setup.account.renew().await;
         let streak = self.breaker().streak(self.clock.elapsed());
         let mut counts: BTreeMap<String, (u64, String)> = BTreeMap::new();
         let mut effects: Vec<Effect> = Vec::new();
@@ -476,11 +467,12 @@ impl Courier {
             }
             Effect::Pause => {
                 self.store.pause_target(name, Some(AUTH))?;
+                let next = look::way_out(&setup.target);
                 tracing::error!(
                     target_name = name,
                     crm,
-                    "the CRM refuses the token; the target is paused: put a good token where the configuration \
-                     says, then reload, or: wabridge target resume"
+                    next,
+                    "the CRM refuses the token; the target is paused"
                 );
             }
         }

@@ -10,6 +10,8 @@ pub mod courier;
 pub mod dice;
 mod dossier;
 mod errand;
+pub mod login;
+pub mod look;
 mod orders;
 pub mod plan;
 pub mod retry;

@@ -1,11 +1,13 @@
 //! The way to a CRM over HTTPS, and the meter that every call passes.
 //!
-//! In: a target and its token. Out: [`Account`]s that send each call once, with credentials, within 30 s, to the
+//! In: a target and its token or login. Out: [`Account`]s that send each call once, with credentials, within 30 s, to the
 //! configured host alone: no redirect is followed, no proxy of the environment used, nothing repeated. Neither URL
 //! nor token is ever logged or part of an error.
 
 use super::breaker::Breaker;
+use super::login::{Login, Unable, Vault};
 use crate::clock::Clock;
+use crate::config::target::Auth;
 use crate::config::{SecretFault, SecretReference, Target};
 use data_encoding::BASE64;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -31,8 +33,8 @@ pub const HELD_BACK: &str = "held_back";
 
 /// One account of a CRM, with its token.
 pub trait Account: Transport {
-    /// Reads the token again where it is kept. Whether it is another one now.
-    fn renew(&self) -> bool;
+    /// After a refusal: reads the token again where it is kept, or renews the login. Whether it is another one now.
+    fn renew(&self) -> Later<'_, bool>;
 }
 
 /// An account over HTTPS.
@@ -40,34 +42,77 @@ pub struct HttpAccount {
     client: reqwest::Client,
     base_url: String,
     scheme: AuthScheme,
-    token: SecretReference,
-    header: RwLock<HeaderValue>,
+    credential: Credential,
+}
+
+/// What an account is opened with.
+enum Credential {
+    /// A token that does not expire, as it was when it was last read.
+    Token {
+        kept: SecretReference,
+        header: RwLock<HeaderValue>,
+    },
+    Login(Box<Login>),
 }
 
 impl HttpAccount {
-    /// The account of a target.
+    /// The account of a target that has a token.
     ///
     /// # Errors
-    /// When its token cannot be read, or cannot be sent.
+    /// When its token cannot be read, or cannot be sent; and when it has a login.
     pub fn new(target: &Target) -> Result<HttpAccount, SecretFault> {
+        match &target.auth {
+            Auth::Token(token) => HttpAccount::with_token(target, token),
+            Auth::Login(_) => Err(SecretFault::Unfit("is a client's, and the login is kept in the store")),
+        }
+    }
+
+    /// The account of a target, with a token or a login.
+    ///
+    /// # Errors
+    /// When its secret cannot be read, or cannot be sent. That nobody has logged in yet is none.
+    pub fn of(target: &Target, vault: &Vault) -> Result<HttpAccount, SecretFault> {
+        let Some(login) = Login::of(target, vault) else { return HttpAccount::new(target) };
+        target.auth.reference().1.resolve()?;
+        Ok(HttpAccount::with(target, Credential::Login(Box::new(login))))
+    }
+
+    fn with_token(target: &Target, token: &SecretReference) -> Result<HttpAccount, SecretFault> {
+        let header = header(target.crm.about().auth, &token.resolve()?)?.into();
+        Ok(HttpAccount::with(target, Credential::Token { kept: token.clone(), header }))
+    }
+
+    fn with(target: &Target, credential: Credential) -> HttpAccount {
         let about = target.crm.about();
-        let header = header(about.auth, &target.token.resolve()?)?;
-        Ok(HttpAccount {
+        HttpAccount {
             client: client(),
             base_url: target.base_url.clone().unwrap_or_else(|| about.base_url.to_owned()),
             scheme: about.auth,
-            token: target.token.clone(),
-            header: header.into(),
-        })
+            credential,
+        }
     }
 
-    fn header(&self) -> HeaderValue {
-        self.header.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What is shown now; with a login, of which generation it is.
+    async fn header(&self) -> Result<(HeaderValue, i64), Unable> {
+        match &self.credential {
+            Credential::Token { header, .. } => {
+                Ok((header.read().unwrap_or_else(PoisonError::into_inner).clone(), 0))
+            }
+            Credential::Login(login) => {
+                let shown = login.token().await?;
+                let unfit = |_| Unable::Refused("a token that no header can carry".to_owned());
+                Ok((header(self.scheme, &shown.access).map_err(unfit)?, shown.generation))
+            }
+        }
     }
 
     async fn call(&self, call: Call) -> Result<Answer, NoAnswer> {
         let url = format!("{}{}", self.base_url, call.path);
-        let mut request = self.client.request(method(call.method), url).header(AUTHORIZATION, self.header());
+        let (header, generation) = match self.header().await {
+            Ok(shown) => shown,
+            Err(unable) => return unsent(&unable),
+        };
+        let mut request = self.client.request(method(call.method), url).header(AUTHORIZATION, header);
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
@@ -87,6 +132,9 @@ impl HttpAccount {
             }
             answer.body.extend_from_slice(&chunk);
         }
+        if let (401, Credential::Login(login)) = (answer.status, &self.credential) {
+            login.refused(generation);
+        }
         Ok(answer)
     }
 }
@@ -98,19 +146,38 @@ impl Transport for HttpAccount {
 }
 
 impl Account for HttpAccount {
-    fn renew(&self) -> bool {
-        let Ok(read) = self.token.resolve().and_then(|token| header(self.scheme, &token)) else {
-            return false;
-        };
-        let mut header = self.header.write().unwrap_or_else(PoisonError::into_inner);
-        let is_new = *header != read;
-        *header = read;
-        is_new
+    fn renew(&self) -> Later<'_, bool> {
+        match &self.credential {
+            Credential::Token { kept, header } => {
+                let is_new = reread(kept, header, self.scheme);
+                Box::pin(async move { is_new })
+            }
+            Credential::Login(login) => Box::pin(login.renew()),
+        }
     }
 }
 
+/// Reads a token again where it is kept. Whether it is another one.
+fn reread(kept: &SecretReference, shown: &RwLock<HeaderValue>, scheme: AuthScheme) -> bool {
+    let Ok(read) = kept.resolve().and_then(|token| header(scheme, &token)) else { return false };
+    let mut shown = shown.write().unwrap_or_else(PoisonError::into_inner);
+    let is_new = *shown != read;
+    *shown = read;
+    is_new
+}
+
+/// What becomes of a call for which there is no token: what a person must mend is refused as the CRM would refuse it.
+fn unsent(unable: &Unable) -> Result<Answer, NoAnswer> {
+    let code = match unable {
+        Unable::Later(code) => return Err(NoAnswer { sent: false, code }),
+        unable => unable.code().unwrap_or_default(),
+    };
+    let body = serde_json::json!({ "code": code, "category": code });
+    Ok(Answer { status: 401, headers: Vec::new(), body: body.to_string().into_bytes() })
+}
+
 /// Without certificates of the system no https host can be trusted, and calls fail; http needs none.
-fn client() -> reqwest::Client {
+pub(super) fn client() -> reqwest::Client {
     let builder = || {
         reqwest::Client::builder()
             .connect_timeout(CONNECT)

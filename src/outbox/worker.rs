@@ -6,6 +6,7 @@
 use super::Setup;
 use super::courier::{AUTH, Courier, Step};
 use super::dice::Dice;
+use super::login::Vault;
 use super::transport::{Account, HttpAccount};
 use crate::clock::Clock;
 use crate::config::{Config, Live, SecretError, Target};
@@ -34,14 +35,10 @@ pub type Ways = Arc<dyn Fn(&Target) -> Result<Arc<dyn Account>, SecretError> + S
 
 /// The way to a target over HTTPS.
 #[must_use]
-pub fn over_https() -> Ways {
-    Arc::new(|target| {
-        // Resolved here for an error that names the target.
-        target.resolve_token()?;
-        match HttpAccount::new(target) {
-            Ok(account) => Ok(Arc::new(account)),
-            Err(fault) => Err(target.token_error(fault)),
-        }
+pub fn over_https(vault: Vault) -> Ways {
+    Arc::new(move |target| match HttpAccount::of(target, &vault) {
+        Ok(account) => Ok(Arc::new(account)),
+        Err(fault) => Err(target.secret_error(fault)),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::clock::{Clock, ClockWatch};
 use crate::config::{Config, SecretError, SecretErrors, Server};
 use crate::control::{Control, ServeError, Tools};
 use crate::inbox::projector::{Bell, Projecting, Projector};
+use crate::outbox::login::{Invitations, Vault};
 use crate::outbox::worker::{Couriers, Equipment, PutError, over_https};
 use crate::store::sqlite::{Signals, SqliteStore};
 use crate::store::{Store, StoreError};
@@ -22,6 +23,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::web::api::Api;
 use crate::web::health::Health;
 use crate::web::hooks::Hooks;
+use crate::web::login::Callback;
 use crate::web::{self, Limits, Sockets, State};
 use actix_web::dev::ServerHandle;
 use std::net::SocketAddr;
@@ -147,11 +149,13 @@ impl Daemon {
             Arc::new(SqliteStore::open(&config.store.path, signals(&bell, &stopper))?);
         store.count_days_in(&config.region.timezone)?;
         let metrics = Arc::new(Metrics::default());
+        let vault = Vault::new(store.clone(), Arc::clone(&clock), &config.store.path);
+        let invitations = Arc::new(Invitations::new(Arc::clone(&clock)));
         let equipment = Equipment {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
-            ways: over_https(),
+            ways: over_https(vault.clone()),
         };
         let couriers = Arc::new(Couriers::new(equipment)?);
         let setups = couriers.prepare(&config)?;
@@ -187,7 +191,19 @@ impl Daemon {
         let (server, delivered) = (config.server.clone(), config.clone());
         let api = Api { store: Arc::clone(&store), clock, watch, config: Arc::new(config) };
         let health = Arc::new(health);
+        let ring: Arc<dyn Fn() + Send + Sync> = {
+            let couriers = Arc::clone(&couriers);
+            Arc::new(move || couriers.ring())
+        };
+        let callback = Callback {
+            invitations: Arc::clone(&invitations),
+            config: Arc::clone(&reloader.watching),
+            vault,
+            store: Arc::clone(&store),
+            ring: Arc::clone(&ring),
+        };
         let state = State {
+            login: Arc::new(callback).into(),
             hooks: Arc::new(hooks).into(),
             api: Arc::new(api).into(),
             health: Arc::clone(&health).into(),
@@ -202,10 +218,8 @@ impl Daemon {
             store: Arc::clone(&store),
             reader: Arc::clone(&reloader.projection),
             channels: Arc::clone(&reloader.hooks),
-            ring: {
-                let couriers = Arc::clone(&couriers);
-                Arc::new(move || couriers.ring())
-            },
+            invitations,
+            ring,
         };
         let control = control(control_at.as_deref(), configured, &file, tools)?;
         let watchdog = Watchdog::start(Arc::clone(&store)).map_err(refused)?;

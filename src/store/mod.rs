@@ -5,6 +5,7 @@
 pub mod error;
 pub mod inbox;
 pub mod journal;
+pub mod login;
 pub mod mending;
 pub mod outbox;
 pub mod replay;
@@ -17,6 +18,7 @@ pub use journal::Journal;
 pub use outbox::Outbox;
 pub use watch::{Held, Receipt, Unlisted, Watch};
 
+use login::Logins;
 use mending::Mending;
 use replay::Replays;
 
@@ -302,12 +304,12 @@ pub trait Tokens: Send + Sync {
 
 /// Everything a store does.
 pub trait Store:
-    Inbox + Leads + Ledger + Rollups + Tokens + Journal + Mending + Outbox + Replays + Watch
+    Inbox + Leads + Ledger + Logins + Rollups + Tokens + Journal + Mending + Outbox + Replays + Watch
 {
 }
 
 impl<T> Store for T where
-    T: Inbox + Leads + Ledger + Rollups + Tokens + Journal + Mending + Outbox + Replays + Watch
+    T: Inbox + Leads + Ledger + Logins + Rollups + Tokens + Journal + Mending + Outbox + Replays + Watch
 {
 }
 

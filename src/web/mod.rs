@@ -4,6 +4,7 @@ pub mod api;
 pub mod connection;
 pub mod health;
 pub mod hooks;
+pub mod login;
 mod unread;
 
 use crate::config::Server;
@@ -53,6 +54,8 @@ pub struct State {
     pub hooks: web::Data<hooks::Hooks>,
     /// For `/v1`.
     pub api: web::Data<api::Api>,
+    /// For `/oauth`.
+    pub login: web::Data<login::Callback>,
     /// For `/livez`, `/readyz`, `/metrics`.
     pub health: web::Data<health::Health>,
 }
@@ -106,6 +109,8 @@ pub fn bind(server: &Server, sockets: Sockets, limits: Limits, state: &State) ->
             .app_data(theirs.hooks.clone())
             .app_data(theirs.api.clone())
             .app_data(theirs.health.clone())
+            .app_data(theirs.login.clone())
+            .configure(login::configure)
             .configure(hooks::configure)
             .configure(api::configure)
             .configure(health::configure);

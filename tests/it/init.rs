@@ -145,7 +145,7 @@ fn a_crm_is_written_out_with_its_fields_and_passes_the_check() {
             let config = Config::parse(&text, "wabridge.toml").unwrap();
             let target = config.target(slug).unwrap();
             assert_eq!((target.crm.about().slug, target.key_field.as_str()), (slug, "wa_e164"));
-            target.resolve_token().unwrap();
+            target.resolve_secret().unwrap();
             let fields: BTreeSet<&str> = target.fields.iter().map(|it| it.field.as_str()).collect();
             assert_eq!(fields.len(), target.fields.len(), "one mapping for each field");
             for field in ["ctwa_clid", "free_text_until", "window_verdict", "consent_given_at"] {

@@ -30,6 +30,7 @@ mod jobs_api;
 mod jobs_command;
 mod limits;
 mod load;
+mod logins;
 mod logs;
 mod metrics;
 mod outbox;

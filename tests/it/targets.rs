@@ -66,7 +66,7 @@ fn the_example_of_the_design_is_read_as_it_says() {
     let target = parse(&format!("{{head}}{EXAMPLE}")).unwrap().targets.remove(0);
     assert_eq!((target.name.as_str(), target.person, target.mode), ("hubspot", "contact", Mode::Live));
     assert_eq!(target.crm.about().slug, "hubspot");
-    assert_eq!(target.token.to_string(), "env:HUBSPOT_TOKEN");
+    assert_eq!(target.auth.reference().1.to_string(), "env:HUBSPOT_TOKEN");
     assert_eq!(target.base_url.as_deref(), Some("http://127.0.0.1:9200"));
     assert_eq!(target.channels, ["main"]);
     assert_eq!(target.business_numbers[0].e164(), "+918047000000");
@@ -414,9 +414,9 @@ fn a_token_is_fetched_when_it_is_needed_and_its_absence_names_the_target() {
     let file = place.write("token", "pat-na1-xyz\n", 0o600);
     let toml = TARGET.replace("env:HUBSPOT_TOKEN", &format!("file:{}", file.display()));
     let target = Config::parse(&toml, "wabridge.toml").unwrap().targets.remove(0);
-    assert_eq!(target.resolve_token().unwrap().expose_secret(), "pat-na1-xyz");
+    assert_eq!(target.resolve_secret().unwrap().expose_secret(), "pat-na1-xyz");
     fs::remove_file(&file).unwrap();
-    let error = target.resolve_token().unwrap_err().to_string();
+    let error = target.resolve_secret().unwrap_err().to_string();
     assert!(error.starts_with("target 'hubspot': auth.token (file:/"), "{error}");
     assert!(error.contains("cannot be read"), "{error}");
 }

@@ -77,7 +77,7 @@ static ABOUT: About = About {
         hosts: &[("https://api.hubapi.com", "https://api.hubapi.com")],
         scope: "oauth crm.objects.contacts.read crm.objects.contacts.write crm.schemas.contacts.read \
                 crm.schemas.contacts.write crm.objects.deals.read crm.objects.deals.write \
-                crm.schemas.deals.read crm.schemas.deals.write",
+                crm.schemas.deals.read crm.schemas.deals.write crm.objects.owners.read",
         needs_redirect: true,
     }),
     documentation: "https://developers.hubspot.com/docs/api-reference/latest/overview",

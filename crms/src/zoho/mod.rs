@@ -34,6 +34,7 @@ use crate::crm::{
     About, AuthScheme, Bundle, Capability, Crm, Delivery, Desk, Found, NoticeProof, People, Record, Who,
     Written,
 };
+use crate::oauth::OAuth;
 use crate::schema::{FieldKind, NewField, Schema};
 use crate::transport::Later;
 use std::time::Duration;
@@ -64,6 +65,25 @@ static ABOUT: About = About {
     people: &["lead", "contact"],
     base_url: "https://www.zohoapis.in",
     auth: AuthScheme::Word("Zoho-oauthtoken"),
+    oauth: Some(OAuth {
+        authorize: "/oauth/v2/auth",
+        authorize_with: &[("response_type", "code"), ("access_type", "offline"), ("prompt", "consent")],
+        token: "/oauth/v2/token",
+        hosts: &[
+            ("https://www.zohoapis.in", "https://accounts.zoho.in"),
+            ("https://www.zohoapis.com", "https://accounts.zoho.com"),
+            ("https://www.zohoapis.eu", "https://accounts.zoho.eu"),
+            ("https://www.zohoapis.com.au", "https://accounts.zoho.com.au"),
+            ("https://www.zohoapis.jp", "https://accounts.zoho.jp"),
+            ("https://www.zohoapis.ca", "https://accounts.zohocloud.ca"),
+            ("https://www.zohoapis.sa", "https://accounts.zoho.sa"),
+            ("https://www.zohoapis.com.cn", "https://accounts.zoho.com.cn"),
+        ],
+        scope: "ZohoCRM.modules.leads.ALL,ZohoCRM.modules.contacts.ALL,ZohoCRM.modules.notes.ALL,\
+                ZohoCRM.modules.deals.ALL,ZohoCRM.modules.tasks.ALL,ZohoCRM.settings.ALL,ZohoCRM.coql.READ,\
+                ZohoCRM.org.READ",
+        needs_redirect: false,
+    }),
     documentation: "https://www.zoho.com/crm/developer/docs/api/v8/",
     capability: Capability {
         batch: BATCH,

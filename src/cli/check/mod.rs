@@ -1,7 +1,8 @@
 //! `wabridge check`: whether the daemon would start and be reached, one line each, with the way out.
 //!
 //! Nothing is kept: the only write is a probe file in the store's folder, removed at once. A store that is there is read
-//! for what providers send. Nothing is contacted but, with `--online`, the CRMs, which are only read.
+//! for what providers send. Nothing is contacted but, with `--online`, the CRMs, which are only read; a login whose token
+//! has expired is renewed then, and kept.
 
 mod targets;
 
@@ -116,8 +117,9 @@ fn target(target: &Target) -> String {
 }
 
 fn token(target: &Target) -> Finding {
-    match target.resolve_token() {
-        Ok(_) => well("secrets", format!("target '{}': a token", target.name)),
+    let what = if target.auth.login().is_some() { "a client's secret" } else { "a token" };
+    match target.resolve_secret() {
+        Ok(_) => well("secrets", format!("target '{}': {what}", target.name)),
         Err(error) => failed("secrets", error.to_string(), Exit::Config),
     }
 }
@@ -163,14 +165,16 @@ fn modes(path: &Path, store: &Store) -> Vec<Finding> {
         let text = format!("{0} can be changed by others; run chmod go-w '{0}'", path.display());
         findings.push(failed("modes", text, Exit::Config));
     }
-    let files = ["", "-wal", "-shm"].map(|suffix| {
+    let files = ["", "-wal", "-shm", ".key"].map(|suffix| {
         let mut name = store.path.clone().into_os_string();
         name.push(suffix);
         PathBuf::from(name)
     });
     for file in files.iter().filter(|file| mode(file).is_some_and(|mode| mode & 0o077 != 0)) {
-        let text =
-            format!("{0} holds conversations and others can read it; run chmod 600 '{0}'", file.display());
+        let text = format!(
+            "{0} holds conversations or what opens logins, and others can read it; run chmod 600 '{0}'",
+            file.display()
+        );
         findings.push(warning("modes", text));
     }
     if findings.is_empty() {

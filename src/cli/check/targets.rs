@@ -1,22 +1,46 @@
 //! What `check` says of targets: by the configuration alone, and, where it is asked to, by their CRMs.
 
-use super::{Finding, failed, well};
+use super::{Finding, failed, warning, well};
 use crate::cli::target::{account, exit_of, wait, wire};
 use crate::cli::told::{by_config, crm_name};
 use crate::config::{Config, Target};
 use crate::delivery::online::{Wire, refusal};
 use crate::exit::Exit;
+use crate::store::login::{LoginRow, Logins};
+use crate::store::sqlite::SqliteStore;
 use wabridge_crms::schema::{Fault, Holds};
 
-/// One line for each target.
+/// One line for each target, and one for its login, where it has one.
 pub(super) fn offline(config: &Config) -> Vec<Finding> {
-    config.targets.iter().map(configured).collect()
+    let each = |target| std::iter::once(configured(target)).chain(login(config, target));
+    config.targets.iter().flat_map(each).collect()
+}
+
+/// Whether somebody has logged in. Only whether there is a login can be said without asking the CRM.
+fn login(config: &Config, target: &Target) -> Option<Finding> {
+    target.auth.login()?;
+    let name = &target.name;
+    let store = SqliteStore::open_to_read(&config.store.path);
+    Some(match store.and_then(|store| store.login(name)) {
+        Ok(Some(LoginRow { fault: None, .. })) => well("target", format!("'{name}': logged in")),
+        Ok(Some(LoginRow { fault: Some(fault), .. })) => {
+            let text =
+                format!("'{name}': the CRM renews its login no more ({fault}); run: wabridge login {name}");
+            failed("target", text, Exit::Config)
+        }
+        // A store that is not there yet has no login either.
+        Ok(None) | Err(_) => {
+            let text = format!("'{name}': nobody has logged in yet; run: wabridge login {name}");
+            warning("target", text)
+        }
+    })
 }
 
 fn configured(target: &Target) -> Finding {
     let (name, crm) = (&target.name, crm_name(target));
-    if let Err(fault) = target.token.resolve() {
-        return failed("target", format!("'{name}' ({crm}): its token {fault}"), Exit::Config);
+    if let Err(fault) = target.auth.reference().1.resolve() {
+        let what = if target.auth.login().is_some() { "client's secret" } else { "token" };
+        return failed("target", format!("'{name}' ({crm}): its {what} {fault}"), Exit::Config);
     }
     let mode = by_config(target).unwrap_or("live");
     let (person, key, fields) = (target.person, &target.key_field, target.fields.len());
@@ -35,7 +59,7 @@ pub(super) fn online(config: &Config) -> Vec<Finding> {
 }
 
 fn asked(config: &Config, target: &Target) -> Vec<Finding> {
-    let account = match account(target) {
+    let account = match account(config, target) {
         Ok(account) => account,
         // The line before has said why.
         Err(_) => return Vec::new(),

@@ -31,7 +31,7 @@ pub(super) struct CensusOf {
 impl CensusOf {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
         let target = named(config, &self.target)?;
-        let account = account(target)?;
+        let account = account(config, target)?;
         let wire = wire(config, target, &account);
         let (census, groups, urls) = wait(take(&wire))?.map_err(|failure| unanswered(&failure, target))?;
         if self.json {

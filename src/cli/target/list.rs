@@ -6,6 +6,8 @@ use crate::cli::told::{by_config, counted, crm_name};
 use crate::config::{Config, Target};
 use crate::delivery::depth::{AtTarget, by_target, dead_of};
 use crate::exit::Exit;
+use crate::outbox::courier::AUTH;
+use crate::store::login::LoginRow;
 use crate::store::outbox::{Depth, TargetRow};
 use jiff::{SignedDuration, Timestamp};
 use std::io::{self, Write};
@@ -27,6 +29,10 @@ impl List {
             let row = api.store.target(&target.name).map_err(wrong)?;
             let known = at.get(&target.name).cloned().unwrap_or_default();
             tell(target, &row, &known, &depth, config, out)?;
+            if target.auth.login().is_some() {
+                let row = api.store.login(&target.name).map_err(wrong)?;
+                login(&target.name, row.as_ref(), config, out)?;
+            }
         }
         if config.targets.is_empty() {
             writeln!(out, "The configuration has no [[target]]; `wabridge init --crm hubspot` writes one.")?;
@@ -49,6 +55,9 @@ fn tell(
 ) -> io::Result<()> {
     let name = &target.name;
     let is_written = match (row.paused.as_deref(), by_config(target)) {
+        (Some(AUTH), _) if target.auth.login().is_some() => {
+            format!("paused ({AUTH}); `wabridge login {name}` lets it go on")
+        }
         (Some(cause), _) => format!("paused ({cause}); `wabridge target resume {name}` lets it go on"),
         (None, Some(mode)) => mode.to_owned(),
         (None, None) => "live".to_owned(),
@@ -67,6 +76,17 @@ fn tell(
         writeln!(out, "  {:<9} {count} with {cause}", "dead")?;
     }
     Ok(())
+}
+
+fn login(name: &str, row: Option<&LoginRow>, config: &Config, out: &mut impl Write) -> io::Result<()> {
+    let text = match row {
+        None => format!("nobody has logged in yet; `wabridge login {name}`"),
+        Some(LoginRow { fault: Some(fault), .. }) => {
+            format!("the CRM renews it no more ({fault}); `wabridge login {name}`")
+        }
+        Some(LoginRow { changed_at, .. }) => format!("renewed {}", clock_time(*changed_at, &config.region)),
+    };
+    writeln!(out, "  {:<9} {text}", "login")
 }
 
 fn schema(target: &Target, row: &TargetRow, now: Timestamp, out: &mut impl Write) -> io::Result<()> {

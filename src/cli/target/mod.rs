@@ -9,10 +9,14 @@ mod shadow;
 
 use super::failure::{Failure, OrExit};
 use super::load;
+use super::reading::open;
+use crate::config::target::Auth;
 use crate::config::{Config, Target as Configured};
 use crate::delivery::online::{Wire, refusal};
 use crate::exit::Exit;
+use crate::outbox::login::Vault;
 use crate::outbox::transport::HttpAccount;
+use crate::web::api::Api;
 use std::io::Write;
 use std::path::Path;
 use wabridge_model::{Failure as CrmFailure, FailureKind};
@@ -58,7 +62,7 @@ impl Target {
 }
 
 /// The target of this name.
-fn named<'a>(config: &'a Config, name: &str) -> Result<&'a Configured, Failure> {
+pub(super) fn named<'a>(config: &'a Config, name: &str) -> Result<&'a Configured, Failure> {
     let names = || config.targets.iter().map(|target| target.name.as_str());
     let found = config.targets.iter().find(|target| target.name == name);
     found.ok_or_else(|| {
@@ -71,11 +75,24 @@ fn named<'a>(config: &'a Config, name: &str) -> Result<&'a Configured, Failure> 
     })
 }
 
-/// The way to a target's CRM, with its token.
-pub(super) fn account(target: &Configured) -> Result<HttpAccount, Failure> {
-    let account = HttpAccount::new(target)
-        .map_err(|fault| anyhow::anyhow!("target '{}': its token {fault}", target.name));
-    account.or_exit(Exit::Config)
+/// The way to a target's CRM, with its token or its login.
+pub(super) fn account(config: &Config, target: &Configured) -> Result<HttpAccount, Failure> {
+    let account = match target.auth {
+        Auth::Token(_) => HttpAccount::new(target),
+        Auth::Login(_) => HttpAccount::of(target, &vault(config)?),
+    };
+    account.map_err(|fault| target.secret_error(fault)).or_exit(Exit::Config)
+}
+
+/// Where logins are kept. A command renews them as the daemon does, beside it.
+pub(super) fn vault(config: &Config) -> Result<Vault, Failure> {
+    let Api { store, clock, .. } = open(config)?;
+    Ok(Vault::new(store, clock, &config.store.path))
+}
+
+/// Lets a target go on, as `wabridge target resume` does.
+pub(super) fn resume(config: &Config, target: &str) -> Result<(), Failure> {
+    pause::perform(config, target, None)
 }
 
 /// A target's CRM, over a transport.

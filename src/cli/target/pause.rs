@@ -66,7 +66,7 @@ impl Resume {
 }
 
 /// Has the running daemon do it; does it here where none runs.
-fn perform(config: &Config, target: &str, cause: Option<String>) -> Result<(), Failure> {
+pub(super) fn perform(config: &Config, target: &str, cause: Option<String>) -> Result<(), Failure> {
     let path = &config.store.path;
     exists(path)?;
     let wish = Ask::PauseTarget { target: target.to_owned(), cause: cause.clone() };

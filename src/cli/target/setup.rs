@@ -25,7 +25,7 @@ pub(super) struct Setup {
 impl Setup {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
         let target = named(config, &self.target)?;
-        let account = account(target)?;
+        let account = account(config, target)?;
         let wire = wire(config, target, &account);
         wait(self.perform(&wire, out))?
     }

@@ -1,9 +1,11 @@
 //! `[[target]]`: one CRM account that records are written to, or one signed webhook.
 //! Here is what it is; `read.rs` is how it is read.
 
+mod auth;
 mod fields;
 mod read;
 
+pub use auth::{Auth, Login};
 pub(super) use read::read_all;
 
 use super::secret::{SecretError, SecretFault, SecretReference};
@@ -34,8 +36,8 @@ pub struct Target {
     pub person: &'static str,
     /// Whether it is written to.
     pub mode: Mode,
-    /// Where its token is.
-    pub token: SecretReference,
+    /// What it is proven with.
+    pub auth: Auth,
     /// Our unique field in the CRM.
     pub key_field: String,
     /// Another host for this CRM, without a slash at the end.
@@ -153,7 +155,7 @@ impl Target {
             crm,
             person: crm.about().people.first().copied().unwrap_or("contact"),
             mode: Mode::Live,
-            token,
+            auth: Auth::Token(token),
             key_field: "wa_e164".to_owned(),
             base_url: None,
             channels: Vec::new(),
@@ -170,21 +172,22 @@ impl Target {
         }
     }
 
-    /// Fetches the token.
+    /// Fetches the secret that its configuration refers to: the token, or that of the client that logs in.
     ///
     /// # Errors
     /// When its reference gives none.
-    pub fn resolve_token(&self) -> Result<SecretString, SecretError> {
-        self.token.resolve().map_err(|fault| self.token_error(fault))
+    pub fn resolve_secret(&self) -> Result<SecretString, SecretError> {
+        self.auth.reference().1.resolve().map_err(|fault| self.secret_error(fault))
     }
 
-    /// What is wrong with its token.
+    /// What is wrong with its secret.
     #[must_use]
-    pub fn token_error(&self, fault: SecretFault) -> SecretError {
+    pub fn secret_error(&self, fault: SecretFault) -> SecretError {
+        let (key, reference) = self.auth.reference();
         SecretError {
             owner: format!("target '{}'", self.name),
-            key: "auth.token".to_owned(),
-            reference: self.token.to_string(),
+            key: key.to_owned(),
+            reference: reference.to_string(),
             fault,
         }
     }

@@ -1,9 +1,8 @@
 //! How `[[target]]` is read: each key by its own rule, so that one mistake hides no other.
 
-use super::{Activity, Deal, Mode, PersonRule, SIGNALS, Target, WINDOW_REFRESH, fields};
-use crate::config::channel::{Channel, name, phone, reference};
+use super::{Activity, Deal, Mode, PersonRule, SIGNALS, Target, WINDOW_REFRESH, auth, fields};
+use crate::config::channel::{Channel, name, phone};
 use crate::config::document::{Found, Table, nearest};
-use crate::config::secret::SecretReference;
 use crate::config::server::Server;
 use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,9 +35,15 @@ impl Around<'_> {
         let about = crm.map(Crm::about);
         let person = person(&mut table, about);
         let mode = mode(&mut table);
-        let token = token(&mut table);
         let key_field = key_field(&mut table);
-        let base_url = base_url(&mut table);
+        let base_url = url(&mut table, "base_url", "https://api.example.com");
+        let around = auth::Around {
+            about,
+            name: name.as_deref(),
+            base_url: base_url.as_deref(),
+            public_url: self.server.public_url.as_deref(),
+        };
+        let auth = auth::read(&mut table, &around);
         let channels = self.channels(&mut table);
         let business_numbers = self.business_numbers(&mut table);
         let regions = regions(&mut table);
@@ -61,7 +66,7 @@ impl Around<'_> {
             crm: crm?,
             person: person?,
             mode,
-            token: token?,
+            auth: auth?,
             key_field,
             base_url,
             channels,
@@ -178,20 +183,6 @@ fn mode(table: &mut Table<'_, '_>) -> Mode {
     word(table, "mode", &words).unwrap_or_default()
 }
 
-fn token(table: &mut Table<'_, '_>) -> Option<SecretReference> {
-    const EXAMPLE: &str = "{ token = \"env:NAME\" }";
-    let Some(mut auth) = table.inline("auth", EXAMPLE) else {
-        if !table.has("auth") {
-            table.problem(format!("{} has no 'auth'; add auth = {EXAMPLE}", table.label));
-        }
-        return None;
-    };
-    let token = auth.required("token", "env:NAME");
-    let token = token.and_then(|found| reference(&auth, "token", found));
-    auth.finish(&[]);
-    token
-}
-
 fn key_field(table: &mut Table<'_, '_>) -> String {
     let Some(Found { value, at }) = table.string("key_field") else { return "wa_e164".to_owned() };
     if value.trim().is_empty() {
@@ -204,18 +195,18 @@ fn key_field(table: &mut Table<'_, '_>) -> String {
     value.to_owned()
 }
 
-fn base_url(table: &mut Table<'_, '_>) -> Option<String> {
-    let Found { value, at } = table.string("base_url")?;
-    if let Err(fault) = check_base_url(value) {
-        let message =
-            format!("'base_url' in {} {fault}; write it as \"https://api.example.com\"", table.label);
+/// The address of a host, without a slash at the end.
+pub(super) fn url(table: &mut Table<'_, '_>, key: &'static str, example: &str) -> Option<String> {
+    let Found { value, at } = table.string(key)?;
+    if let Err(fault) = check_url(value) {
+        let message = format!("'{key}' in {} {fault}; write it as \"{example}\"", table.label);
         table.problem_at(at, message);
     }
     Some(value.trim_end_matches('/').to_owned())
 }
 
 /// Tokens and people go there: unencrypted only to this machine.
-fn check_base_url(text: &str) -> Result<(), &'static str> {
+fn check_url(text: &str) -> Result<(), &'static str> {
     let url = Url::parse(text).map_err(|_| "is not a URL")?;
     let is_here = match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

@@ -8,6 +8,7 @@ pub mod backup;
 mod checkpoint;
 mod hand;
 mod journal;
+mod logins;
 mod outbox;
 mod parked;
 mod readers;

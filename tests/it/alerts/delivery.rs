@@ -5,8 +5,9 @@ use crate::support::desk::noon;
 use serde_json::Value;
 use std::time::Duration;
 use wabridge::alerts::Alert;
-use wabridge::config::target::Mode;
+use wabridge::config::target::{Auth, Login, Mode};
 use wabridge::config::{SecretReference, Target};
+use wabridge::store::login::{LoginRow, Logins};
 use wabridge::store::outbox::Outbox;
 use wabridge_crms::registry;
 use wabridge_crms::schema::{Field, FieldKind, Object, Schema};
@@ -132,6 +133,63 @@ async fn writes_that_end_ill_are_told_by_their_share_of_the_last_quarter_of_an_h
     attempts(&watch, "retry", 20);
     watch.change(|alerts| alerts.write_success_percent = 0);
     assert_eq!(watch.step().await, NOTHING, "any share is allowed");
+}
+
+/// The same target, with a login that was renewed at noon for an hour.
+fn logged_in(watch: &Watch) -> LoginRow {
+    let row = LoginRow {
+        sealed: Vec::new(),
+        generation: 1,
+        renew_at: Some(noon(3300)),
+        expires_at: Some(noon(3600)),
+        wait_until: None,
+        fault: None,
+        changed_at: noon(0),
+    };
+    assert!(watch.store.keep_login("hubspot", &row, None).unwrap());
+    let login = Login {
+        client_id: "client".to_owned(),
+        client_secret: SecretReference::Environment("NOWHERE".to_owned()),
+        accounts_url: "https://accounts.example.com".to_owned(),
+        redirect: None,
+    };
+    change(watch, |targets| targets[0].auth = Auth::Login(login));
+    row
+}
+
+fn keep(watch: &Watch, row: &LoginRow) {
+    assert!(watch.store.keep_login("hubspot", row, Some(row.generation)).unwrap());
+}
+
+#[actix_web::test]
+async fn a_login_that_the_crm_ended_is_told_until_somebody_logs_in_again() {
+    let mut watch = watch();
+    let row = logged_in(&watch);
+    assert_eq!(watch.step().await, NOTHING);
+    keep(&watch, &LoginRow { fault: Some("invalid_grant".to_owned()), ..row.clone() });
+    let told = watch.told(Alert::LoginExpiring, "firing").await;
+    assert!(text(&told, "text").contains("expires soon: the CRM grants no token (invalid_grant)"), "{told}");
+    assert_eq!(told["next"], "wabridge login hubspot");
+    keep(&watch, &row);
+    watch.told(Alert::LoginExpiring, "resolved").await;
+    watch.store.pause_target("hubspot", Some("auth")).unwrap();
+    let told = watch.told(Alert::TargetPaused, "firing").await;
+    assert_eq!(told["next"], "wabridge login hubspot");
+    assert!(text(&told, "text").contains("does not accept the login"), "{told}");
+}
+
+#[actix_web::test]
+async fn a_login_that_cannot_be_renewed_is_told_when_its_token_has_expired() {
+    let mut watch = watch();
+    let row = logged_in(&watch);
+    keep(&watch, &LoginRow { wait_until: Some(noon(3400)), ..row.clone() });
+    watch.clock.pass(Duration::from_secs(3599));
+    assert_eq!(watch.step().await, NOTHING, "the token is good yet");
+    watch.clock.pass(Duration::from_secs(1));
+    let told = watch.told(Alert::LoginExpiring, "firing").await;
+    assert!(text(&told, "text").contains("has expired: the CRM's accounts host does not answer"), "{told}");
+    keep(&watch, &LoginRow { expires_at: Some(noon(7200)), ..row });
+    watch.told(Alert::LoginExpiring, "resolved").await;
 }
 
 #[actix_web::test]

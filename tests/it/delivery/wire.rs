@@ -91,10 +91,10 @@ fn a_token_that_was_replaced_where_it_is_kept_is_taken_up() {
     let file = place.write("token", "pat-old", 0o600);
     let host = host(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec());
     let account = HttpAccount::new(&target(&host.base_url, SecretReference::File(file))).unwrap();
-    assert!(!account.renew(), "it is the same still");
-    place.write("token", "pat-new", 0o600);
-    assert!(account.renew());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert!(!runtime.block_on(account.renew()), "it is the same still");
+    place.write("token", "pat-new", 0o600);
+    assert!(runtime.block_on(account.renew()));
     runtime.block_on(account.send(Call::read(Method::Get, "/"))).unwrap();
     assert!(host.heard.join().unwrap().contains("authorization: Bearer pat-new\r\n"));
 }

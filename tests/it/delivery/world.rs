@@ -213,8 +213,8 @@ impl Transport for Simulated {
 }
 
 impl Account for Simulated {
-    fn renew(&self) -> bool {
-        false
+    fn renew(&self) -> Later<'_, bool> {
+        Box::pin(async { false })
     }
 }
 

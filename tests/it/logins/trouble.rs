@@ -1,0 +1,141 @@
+//! What goes wrong with a login, and the way out.
+
+use super::bench::{Bench, ask, now};
+use serde_json::json;
+use std::fs;
+use std::time::Duration;
+use wabridge::outbox::transport::Account;
+use wabridge_crms::NoAnswer;
+
+fn code_of(answer: &wabridge_crms::Answer) -> (u16, String) {
+    (answer.status, answer.json()["code"].as_str().unwrap_or_default().to_owned())
+}
+
+fn refused(code: &str) -> (u16, String) {
+    (401, code.to_owned())
+}
+
+#[test]
+fn a_token_is_renewed_ahead_of_time_and_the_old_one_serves_while_the_endpoint_is_throttled() {
+    let bench = Bench::new();
+    bench.log_in();
+    let account = bench.account();
+    // Nothing is due yet.
+    bench.clock.pass(Duration::from_secs(3299));
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+    assert_eq!(bench.asked(), 1);
+    bench.control("/_fate", &json!([{"path": "/oauth/", "fate": "reject_429", "times": 1}]));
+    bench.clock.pass(Duration::from_secs(2));
+    for _ in 0..5 {
+        assert_eq!(now(ask(&account)).unwrap().status, 200, "it is good for minutes yet");
+    }
+    assert_eq!(bench.asked(), 2, "the endpoint is left alone");
+    // It has expired, and the endpoint is not to be asked yet: nothing was sent, and nothing is refused.
+    bench.clock.pass(Duration::from_secs(400));
+    assert_eq!(now(ask(&account)).unwrap_err(), NoAnswer { sent: false, code: "token_endpoint" });
+    assert_eq!(bench.asked(), 2);
+    bench.clock.pass(Duration::from_secs(300));
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+    assert_eq!(bench.asked(), 3);
+}
+
+#[test]
+fn a_refused_token_is_renewed_once_and_one_that_is_refused_at_once_is_not_renewed_again() {
+    let bench = Bench::new();
+    bench.log_in();
+    let account = bench.account();
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+    assert!(!now(account.renew()), "nothing was refused");
+    bench.clock.pass(Duration::from_secs(120));
+    // It ends long before its time.
+    assert_eq!(revoked(&bench, &account), 401);
+    assert!(now(account.renew()), "another token is there");
+    assert_eq!(bench.asked(), 2);
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+    // One that was granted just now is refused as well: it is not its age.
+    assert_eq!(revoked(&bench, &account), 401);
+    assert!(!now(account.renew()));
+    assert_eq!(code_of(&now(ask(&account)).unwrap()), refused("LOGIN_REFUSED"));
+    assert_eq!(bench.asked(), 2);
+    bench.clock.pass(Duration::from_secs(61));
+    assert_eq!(now(ask(&account)).unwrap().status, 200, "a hand that lets it go on gives it one more try");
+    assert_eq!(bench.asked(), 3);
+}
+
+/// Asks while the CRM takes no access token that there is.
+fn revoked(bench: &Bench, account: &wabridge::outbox::transport::HttpAccount) -> u16 {
+    bench.clock.pass(Duration::from_secs(1));
+    bench.control("/_set", &json!({"token_ttl_seconds": 0}));
+    let status = now(ask(account)).unwrap().status;
+    bench.control("/_set", &json!({"token_ttl_seconds": null}));
+    status
+}
+
+#[test]
+fn without_a_login_nothing_is_sent_and_the_command_says_how_to_get_one() {
+    let bench = Bench::new();
+    let account = bench.account();
+    assert_eq!(code_of(&now(ask(&account)).unwrap()), refused("NOT_LOGGED_IN"));
+    assert_eq!(bench.heard.lock().unwrap().calls, 0);
+    let ended = bench.run(&["check", "--online"]);
+    assert_eq!(ended.code, 78, "{ended:?}");
+    assert!(ended.out.contains("NOT_LOGGED_IN") && ended.out.contains("wabridge login zoho"), "{ended:?}");
+    let ended = bench.run(&["login", "zoho"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.out.contains("ZohoCRM.coql.READ"), "{ended:?}");
+    assert!(ended.out.contains("wabridge login zoho --code CODE"), "{ended:?}");
+    let ended = bench.run(&["login", "zoho", "--code", "1000.wrong"]);
+    assert_eq!(ended.code, 78, "{ended:?}");
+    assert!(ended.err.contains("invalid_code") && !ended.err.contains("1000.wrong"), "{ended:?}");
+    let ended = bench.run(&["login", "zohoo", "--code", "x"]);
+    assert_eq!(ended.code, 65, "{ended:?}");
+    // The account that was there all the while takes up what a command got.
+    bench.log_in();
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+}
+
+#[test]
+fn a_login_that_the_crm_ended_is_refused_until_somebody_logs_in_again() {
+    let bench = Bench::new();
+    bench.log_in();
+    let account = bench.account();
+    bench.clock.pass(Duration::from_secs(3601));
+    // The refresh token is used up, and the row is as it was before: an older copy of the store.
+    bench.rotate();
+    let row = bench.row();
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+    let generation = bench.row().generation;
+    bench.adjust(|kept| {
+        kept.sealed = row.sealed;
+        kept.renew_at = row.renew_at;
+        kept.expires_at = row.expires_at;
+    });
+    let other = bench.account();
+    assert_eq!(code_of(&now(ask(&other)).unwrap()), refused("LOGIN_REFUSED"));
+    let row = bench.row();
+    assert_eq!((row.fault.as_deref(), row.generation), (Some("invalid_code"), generation));
+    let asked = bench.asked();
+    assert_eq!(code_of(&now(ask(&other)).unwrap()), refused("LOGIN_REFUSED"));
+    assert_eq!(bench.asked(), asked, "the answer would be the same");
+}
+
+#[test]
+fn a_store_that_was_restored_without_its_key_asks_for_a_login() {
+    let bench = Bench::new();
+    bench.log_in();
+    fs::remove_file(bench.place.path("wabridge.db.key")).unwrap();
+    assert_eq!(code_of(&now(ask(&bench.account())).unwrap()), refused("LOGIN_SEALED"));
+    let ended = bench.run(&["check", "--online"]);
+    assert!(ended.out.contains("wabridge login zoho"), "{ended:?}");
+}
+
+#[test]
+fn no_token_lies_readable_in_the_store() {
+    let bench = Bench::new();
+    bench.log_in();
+    let prefix = b"1000.5f0c1d8e";
+    for name in ["wabridge.db", "wabridge.db-wal"] {
+        let bytes = fs::read(bench.place.path(name)).unwrap_or_default();
+        assert!(!bytes.windows(prefix.len()).any(|window| window == prefix), "{name}");
+    }
+}
