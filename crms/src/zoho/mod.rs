@@ -90,7 +90,7 @@ static ABOUT: About = About {
         ],
         scope: "ZohoCRM.modules.leads.ALL,ZohoCRM.modules.contacts.ALL,ZohoCRM.modules.notes.ALL,\
                 ZohoCRM.modules.deals.ALL,ZohoCRM.modules.tasks.ALL,ZohoCRM.settings.ALL,ZohoCRM.coql.READ,\
-                ZohoCRM.org.READ",
+                ZohoCRM.org.READ,ZohoCRM.users.READ",
         needs_redirect: false,
     }),
     documentation: "https://www.zoho.com/crm/developer/docs/api/v8/",
