@@ -99,8 +99,6 @@ struct PersonFile {
     values: BTreeMap<String, Datum>,
     #[serde(default)]
     doubtful: bool,
-    #[serde(default)]
-    quiet: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -389,7 +387,7 @@ fn bundle(file: &BundleFile) -> Bundle {
         key: p.key.clone(),
         values: p.values.clone(),
         doubtful: p.doubtful,
-        quiet: p.quiet,
+        quiet: false,
     };
     let activity = |a: &ActivityFile| ActivityWrite {
         key: a.key.clone(),

@@ -12,4 +12,3 @@ mod storm;
 mod tasks;
 mod wire;
 pub(crate) mod world;
-mod zoho;

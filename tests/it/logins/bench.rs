@@ -87,13 +87,13 @@ impl Bench {
         let (vault, crm, time, ears) =
             (vault(&path, &clock), simulator.clone(), clock.clone(), heard.clone());
         let answer = move |request: &Request| {
-            let reply = {
-                note_call(request, &vault, &mut ears.lock().unwrap());
-                crm.answer(request, time.now())
-            };
+            // Held to the end: whoever sees that it was asked sees as well what it granted.
+            let mut heard = ears.lock().unwrap();
+            note_call(request, &vault, &mut heard);
+            let reply = crm.answer(request, time.now());
             if let Reply::Answer(answer, _) = &reply {
                 let grants = answer.body.windows(12).any(|window| window == b"access_token");
-                ears.lock().unwrap().granted += usize::from(grants);
+                heard.granted += usize::from(grants);
             }
             reply
         };
@@ -132,8 +132,14 @@ impl Bench {
 
     /// The account, as a process of its own has it: with a store that nobody shares.
     pub(crate) fn account(&self) -> HttpAccount {
+        self.account_at(Arc::new(SqliteStore::open_to_read(&self.path()).unwrap()))
+    }
+
+    /// The account, with its login kept there.
+    pub(crate) fn account_at(&self, logins: Arc<dyn Logins>) -> HttpAccount {
         let config = Config::load(self.place.path("wabridge.toml")).unwrap();
-        HttpAccount::of(config.target("zoho").unwrap(), &vault(&self.path(), &self.clock)).unwrap()
+        let vault = Vault::new(logins, self.clock.clone(), &self.path());
+        HttpAccount::of(config.target("zoho").unwrap(), &vault).unwrap()
     }
 
     pub(crate) fn login(&self) -> Login {

@@ -3,8 +3,13 @@
 use super::bench::{Bench, ask, now};
 use serde_json::json;
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use wabridge::outbox::transport::Account;
+use wabridge::store::login::{LoginRow, Logins};
+use wabridge::store::sqlite::SqliteStore;
+use wabridge::store::{StoreError, StoreErrorKind};
 use wabridge_crms::NoAnswer;
 
 fn code_of(answer: &wabridge_crms::Answer) -> (u16, String) {
@@ -138,4 +143,45 @@ fn no_token_lies_readable_in_the_store() {
         let bytes = fs::read(bench.place.path(name)).unwrap_or_default();
         assert!(!bytes.windows(prefix.len()).any(|window| window == prefix), "{name}");
     }
+}
+
+/// A store that does not take logins for a while.
+struct Frail {
+    store: SqliteStore,
+    broken: AtomicBool,
+}
+
+impl Logins for Frail {
+    fn login(&self, target: &str) -> Result<Option<LoginRow>, StoreError> {
+        self.store.login(target)
+    }
+
+    fn keep_login(&self, target: &str, login: &LoginRow, before: Option<i64>) -> Result<bool, StoreError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(StoreError::new(StoreErrorKind::Full, "keep a login"));
+        }
+        self.store.keep_login(target, login, before)
+    }
+}
+
+#[test]
+fn what_was_granted_and_could_not_be_kept_is_shown_to_nobody_and_kept_before_anything_else_is_asked() {
+    let bench = Bench::new();
+    bench.log_in();
+    bench.rotate();
+    let store = SqliteStore::open_to_read(&bench.path()).unwrap();
+    let frail = Arc::new(Frail { store, broken: AtomicBool::new(true) });
+    let account = bench.account_at(frail.clone());
+    bench.clock.pass(Duration::from_secs(3601));
+    for _ in 0..3 {
+        assert_eq!(now(ask(&account)).unwrap_err(), NoAnswer { sent: false, code: "store" });
+    }
+    let heard = |bench: &Bench| {
+        let heard = bench.heard.lock().unwrap();
+        (heard.asked, heard.calls, heard.unkept)
+    };
+    assert_eq!(heard(&bench), (2, 0, 0), "one grant, and no call with it");
+    frail.broken.store(false, Ordering::Relaxed);
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+    assert_eq!(heard(&bench), (2, 1, 0), "the grant was not lost, though its refresh token is good once");
 }
