@@ -99,6 +99,8 @@ struct PersonFile {
     values: BTreeMap<String, Datum>,
     #[serde(default)]
     doubtful: bool,
+    #[serde(default)]
+    quiet: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -387,7 +389,7 @@ fn bundle(file: &BundleFile) -> Bundle {
         key: p.key.clone(),
         values: p.values.clone(),
         doubtful: p.doubtful,
-        quiet: false,
+        quiet: p.quiet,
     };
     let activity = |a: &ActivityFile| ActivityWrite {
         key: a.key.clone(),

@@ -12,3 +12,4 @@ mod storm;
 mod tasks;
 mod wire;
 pub(crate) mod world;
+mod zoho;

@@ -13,6 +13,7 @@ mod bad_input;
 mod campaign;
 mod check;
 mod check_online;
+mod check_zoho;
 mod clients;
 mod command;
 mod config;

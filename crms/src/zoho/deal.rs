@@ -116,6 +116,9 @@ fn fields(line: &Line<'_>, task: &Task<'_>) -> Map<String, Value> {
     set("Stage", json!(deal.stage));
     set("Closing_Date", json!(deal.close_on.to_string()));
     set("Contact_Name", json!({"id": task.person.id}));
+    if let Some(owner) = &deal.owner {
+        set(super::OWNER, json!({ "id": owner }));
+    }
     if let Some((amount, currency)) = &deal.amount {
         set("Amount", number(amount));
         // Only accounts of several currencies have the field.

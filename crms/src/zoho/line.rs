@@ -1,6 +1,6 @@
 //! One errand at Zoho: its calls, the shapes of its answers, and when to stop calling.
 
-use super::{VERSION, failure};
+use super::{OURSELVES, OWNER, VERSION, failure};
 use crate::crm::Desk;
 use crate::mapping::Datum;
 use crate::schema::{Field, FieldKind};
@@ -115,6 +115,9 @@ pub(super) fn values(
     fields: &[String],
 ) -> BTreeMap<String, Value> {
     let value = |name: &String| {
+        if name == OWNER {
+            return owner(desk, &record[OWNER]).map(|id| (name.clone(), json!(id)));
+        }
         let value = &record[name.as_str()];
         let empty = match value {
             Value::Null => true,
@@ -129,6 +132,12 @@ pub(super) fn values(
     fields.iter().filter_map(value).collect()
 }
 
+/// Whose a record is, unless it is whose the token is: that is what records are that were given to nobody.
+fn owner(desk: &Desk<'_>, value: &Value) -> Option<String> {
+    let id = identifier(value).or_else(|| identifier(&value["id"]))?;
+    (desk.schema.account.get(OURSELVES) != Some(&id)).then_some(id)
+}
+
 fn field<'a>(desk: &Desk<'a>, object: &str, name: &str) -> Option<&'a Field> {
     desk.schema.objects.get(object)?.fields.get(name)
 }
@@ -140,7 +149,11 @@ fn kind(desk: &Desk<'_>, object: &str, name: &str) -> Option<FieldKind> {
 /// Values as Zoho spells them. Those that the object has no field for are left out.
 pub(super) fn spelt(line: &Line<'_>, object: &str, values: &BTreeMap<String, Datum>) -> Map<String, Value> {
     let there = values.iter().filter(|(name, _)| line.has(object, name));
-    there.map(|(name, datum)| (name.clone(), spell(datum, kind(line.desk, object, name)))).collect()
+    let spelt = |(name, datum): (&String, &Datum)| match datum {
+        Datum::Text(id) if name == OWNER => (name.clone(), json!({ "id": id })),
+        datum => (name.clone(), spell(datum, kind(line.desk, object, name))),
+    };
+    there.map(spelt).collect()
 }
 
 fn spell(datum: &Datum, kind: Option<FieldKind>) -> Value {

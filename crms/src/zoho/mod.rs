@@ -12,6 +12,9 @@
 //! **Names.** A lead needs `Last_Name` and `Company`. What is not mapped or known is filled in here, and only in a
 //! new record: the number for the name, the name for the company.
 //!
+//! **Owners.** Every record has one, at first the user that the token acts as: whose owner that user is counts as
+//! nobody's.
+//!
 //! **What is not known.** How far COQL lags behind writes; the upsert does not rely on it. Whether COQL shows
 //! converted leads: they are followed where they come. How a converted lead names its contact: `$converted_detail`
 //! and `Converted_Contact` are both read. Unknown fields are said to be ignored in silence: the schema check tells
@@ -45,6 +48,12 @@ const VERSION: &str = "v8";
 
 /// The unique field of deals that makes creating them exact.
 const DEAL_KEY: &str = "wa_deal_key";
+
+/// Whose a record is.
+const OWNER: &str = "Owner";
+
+/// Where a schema's account keeps the user that the token acts as.
+const OURSELVES: &str = "user";
 
 /// Records of one request, everywhere.
 const BATCH: usize = 100;
@@ -81,7 +90,7 @@ static ABOUT: About = About {
         ],
         scope: "ZohoCRM.modules.leads.ALL,ZohoCRM.modules.contacts.ALL,ZohoCRM.modules.notes.ALL,\
                 ZohoCRM.modules.deals.ALL,ZohoCRM.modules.tasks.ALL,ZohoCRM.settings.ALL,ZohoCRM.coql.READ,\
-                ZohoCRM.org.READ",
+                ZohoCRM.org.READ,ZohoCRM.users.READ",
         needs_redirect: false,
     }),
     documentation: "https://www.zoho.com/crm/developer/docs/api/v8/",
@@ -118,6 +127,10 @@ impl Crm for Zoho {
             kind: FieldKind::Text,
             unique: true,
         }]
+    }
+
+    fn owner_field(&self) -> Option<&'static str> {
+        Some(OWNER)
     }
 
     fn schema<'a>(&'a self, desk: &'a Desk<'a>) -> Later<'a, Result<Schema, Failure>> {

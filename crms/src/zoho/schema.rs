@@ -1,9 +1,9 @@
 //! What an account's fields, layouts and pipelines are, and new fields of ours.
 
-use super::line::{Line, get, identifier, write};
-use super::{failure, module};
+use super::line::{Line, get, goes_on, identifier, write};
+use super::{OURSELVES, failure, module};
 use crate::crm::Desk;
-use crate::schema::{Field, FieldKind, NewField, Object, Pipeline, Schema, Stage};
+use crate::schema::{Field, FieldKind, NewField, OWNERS, Object, Pipeline, Schema, Stage};
 use crate::transport::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,10 @@ const OBJECTS: [&str; 3] = ["lead", "contact", "deal"];
 /// What a new person needs and this adapter fills in where nothing is mapped.
 const FILLED: [&str; 2] = ["Last_Name", "Company"];
 
-/// Reads fields, what layouts require, pipelines and, for the currency, the organisation.
+/// Pages of users, 200 each.
+const USER_PAGES: usize = 10;
+
+/// Reads fields, what layouts require, pipelines, the currency and the users.
 pub(super) async fn schema(desk: &Desk<'_>) -> Result<Schema, Failure> {
     let line = Line::new(desk);
     let mut schema = Schema::default();
@@ -45,12 +48,39 @@ pub(super) async fn schema(desk: &Desk<'_>) -> Result<Schema, Failure> {
             line.ask(get(&format!("settings/pipeline?layout_id={id}")), "deal").await.map_err(drift)?;
         schema.pipelines.extend(list(&body, "pipeline").filter_map(pipeline));
     }
-    // Only the currency comes from here: a token without this scope still delivers.
-    if let Ok(body) = line.ask(get("org"), "account").await {
-        let said = list(&body, "org").find_map(|org| org["iso_code"].as_str().map(str::to_owned));
-        schema.account = said.into_iter().map(|code| ("currency".to_owned(), code)).collect();
-    }
+    schema.account = account(desk).await;
     Ok(schema)
+}
+
+/// The account's currency and users. A token without these scopes still delivers, but for what needs them.
+async fn account(desk: &Desk<'_>) -> BTreeMap<String, String> {
+    let mut account = BTreeMap::new();
+    if let Ok(body) = Line::new(desk).ask(get("org"), "account").await {
+        let said = list(&body, "org").find_map(|org| org["iso_code"].as_str().map(str::to_owned));
+        account.extend(said.map(|code| ("currency".to_owned(), code)));
+    }
+    if let Ok(users) = users(desk).await {
+        account.insert(OWNERS.to_owned(), users.join(","));
+        if let Ok(body) = Line::new(desk).ask(get("users?type=CurrentUser"), "account").await {
+            let ourselves = list(&body, "users").find_map(|user| identifier(&user["id"]));
+            account.extend(ourselves.map(|id| (OURSELVES.to_owned(), id)));
+        }
+    }
+    account
+}
+
+/// Who may own a record.
+async fn users(desk: &Desk<'_>) -> Result<Vec<String>, Failure> {
+    let (line, mut ids) = (Line::new(desk), Vec::new());
+    for page in 1..=USER_PAGES {
+        let path = format!("users?type=ActiveUsers&page={page}&per_page=200");
+        let body = line.ask(get(&path), "account").await?;
+        ids.extend(list(&body, "users").filter_map(|user| identifier(&user["id"])));
+        if !goes_on(&body) {
+            return Ok(ids);
+        }
+    }
+    Err(Failure::new(FailureKind::Unknown, "users_without_end"))
 }
 
 /// A module that Zoho does not know is no vanished record.
@@ -107,6 +137,8 @@ fn kind(field: &Value) -> FieldKind {
         "datetime" => FieldKind::Instant,
         "picklist" => FieldKind::Choice,
         "multiselectpicklist" => FieldKind::Choices,
+        // By the id of a user.
+        "ownerlookup" => FieldKind::Text,
         _ => FieldKind::Other,
     }
 }

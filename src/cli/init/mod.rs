@@ -218,6 +218,7 @@ impl Draft<'_> {
         let slugs: Vec<&str> = CRMS.iter().map(|crm| crm.about().slug).collect();
         let standard: Vec<String> =
             standard(about.slug, &[]).into_iter().map(|mapping| mapping.field).collect();
+        let words = words(about.slug);
         let text = TARGET
             .replace("{token}", &token.as_ref().map_or_else(|| quoted("env:CRM_TOKEN"), reference))
             .replace("{crms}", &slugs.join(", "))
@@ -226,6 +227,11 @@ impl Draft<'_> {
             .replace("{channel}", self.name())
             .replace("{standard}", &standard.join(", "))
             .replace("{signals}", &SIGNALS.join(", "))
+            .replace("{company}", words.company)
+            .replace("{pipeline}", words.pipeline)
+            .replace("{stage}", words.stage)
+            .replace("{qualified}", words.qualified)
+            .replace("{restricted}", words.restricted)
             .replace("{page}", if self.public_url.is_some() { "" } else { "# " });
         let hidden = |line: &str| match line {
             line if line.is_empty() || line.starts_with('#') => format!("{line}\n"),
@@ -284,6 +290,34 @@ impl Draft<'_> {
     fn secret(&self, key: &str, value: String, stands_in_for: Option<&'static str>) -> NewSecret {
         let name = format!("{}.{}", self.name(), key.trim_end_matches('s'));
         NewSecret { path: self.folder.join(name), value, stands_in_for }
+    }
+}
+
+/// What a new account of a CRM calls what the examples name.
+struct Words {
+    company: &'static str,
+    pipeline: &'static str,
+    stage: &'static str,
+    qualified: &'static str,
+    restricted: &'static str,
+}
+
+fn words(crm: &str) -> Words {
+    match crm {
+        "zoho" => Words {
+            company: "Company",
+            pipeline: "Standard (Standard)",
+            stage: "Qualification",
+            qualified: "Needs Analysis",
+            restricted: "Negotiation/Review",
+        },
+        _ => Words {
+            company: "company",
+            pipeline: "default",
+            stage: "appointmentscheduled",
+            qualified: "qualifiedtobuy",
+            restricted: "contractsent",
+        },
     }
 }
 

@@ -20,6 +20,7 @@ use wabridge::routing::Routes;
 use wabridge::store::outbox::{Job, JobFilter, JobState, Outbox};
 use wabridge::store::sqlite::SqliteStore;
 use wabridge::store::{Books, Ledger, Store};
+use wabridge_crms::zoho::credits::credits;
 use wabridge_crms::{Answer, AuthScheme, Call, Later, NoAnswer, Transport, registry};
 use wabridge_model::event::{Fact, Message, Person, Referral, ReferralReport};
 use wabridge_model::evidence::Report;
@@ -116,6 +117,8 @@ pub(crate) struct Simulated {
     written: AtomicU64,
     /// When each call was made.
     pub(crate) calls: Mutex<Vec<(Timestamp, String)>>,
+    /// What the calls cost in Zoho's credits, since this was last set.
+    pub(crate) credits: AtomicU64,
 }
 
 impl Simulated {
@@ -134,6 +137,7 @@ impl Simulated {
             cut_every: AtomicU64::new(0),
             written: AtomicU64::new(0),
             calls: Mutex::default(),
+            credits: AtomicU64::new(0),
         }
     }
 
@@ -172,8 +176,15 @@ impl Simulated {
     /// The calls that were made since the last time this was asked, but for those that read the schema.
     pub(crate) fn taken_calls(&self) -> Vec<(Timestamp, String)> {
         let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
-        let of_schema =
-            ["/properties/", "/pipelines/", "/owners/", "/account-info/", "/v8/settings/", "/v8/org"];
+        let of_schema = [
+            "/properties/",
+            "/pipelines/",
+            "/owners/",
+            "/account-info/",
+            "/settings/",
+            "/v8/org",
+            "/v8/users",
+        ];
         calls.retain(|(_, call)| !of_schema.iter().any(|part| call.contains(part)));
         calls
     }
@@ -181,6 +192,7 @@ impl Simulated {
     pub(crate) fn answer(&self, call: &Call) -> Result<Answer, NoAnswer> {
         let now = self.clock.now();
         self.calls.lock().unwrap().push((now, format!("{} {}", call.method.as_str(), call.path)));
+        self.credits.fetch_add(credits(call), Ordering::Relaxed);
         if self.gone.load(Ordering::Relaxed) {
             return Err(NoAnswer { sent: false, code: "connect" });
         }

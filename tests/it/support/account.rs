@@ -1,10 +1,11 @@
-//! A simulated HubSpot account on a socket, and a place whose configuration has it as a target.
+//! A simulated account of a CRM on a socket, and a place whose configuration has it as a target.
 
 use crate::command::{Ended, Place};
+use crate::delivery::world::simulator;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::sync::Arc;
-use wabridge_simulators::{Reply, Request, Serving, Simulator, hubspot, serve};
+use wabridge_simulators::{Reply, Request, Serving, Simulator, serve};
 
 const HEAD: &str = r#"
 [server]
@@ -21,8 +22,8 @@ app_secrets = ["file:{folder}/secret"]
 verify_token = "file:{folder}/verify"
 business_numbers = { "106540352242922" = "+918047000000" }
 [[target]]
-name = "hubspot"
-crm = "hubspot"
+name = "{crm}"
+crm = "{crm}"
 auth = { token = "file:{folder}/token" }
 base_url = "{base_url}"
 "#;
@@ -43,12 +44,17 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// An account whose target is configured by what follows `[[target]]` with its name, CRM and token.
+    /// One of HubSpot.
     pub(crate) fn of(target: &str) -> Account {
-        let simulator = Arc::new(hubspot::simulator());
+        Account::at("hubspot", target)
+    }
+
+    /// An account whose target is configured by what follows `[[target]]` with its name, CRM and token.
+    pub(crate) fn at(crm: &str, target: &str) -> Account {
+        let simulator = Arc::new(simulator(crm));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let serving = serve(Arc::clone(&simulator), listener, None).unwrap();
-        let toml = format!("{HEAD}{target}").replace("{base_url}", &serving.base_url());
+        let toml = format!("{HEAD}{target}").replace("{base_url}", &serving.base_url()).replace("{crm}", crm);
         let place = Place::new(&toml);
         place.write("secret", crate::support::client::META_SECRET, 0o600);
         place.write("verify", "a verify token", 0o600);
@@ -56,10 +62,15 @@ impl Account {
         Account { place, simulator, serving }
     }
 
-    /// As [`Account::of`], with every field that is mapped.
+    /// One of HubSpot, with every field that is mapped.
     pub(crate) fn set_up(target: &str) -> Account {
-        let account = Account::of(target);
-        let made = account.run(&["target", "setup", "hubspot", "--apply"]);
+        Account::set_up_at("hubspot", target)
+    }
+
+    /// As [`Account::at`], with every field that is mapped.
+    pub(crate) fn set_up_at(crm: &str, target: &str) -> Account {
+        let account = Account::at(crm, target);
+        let made = account.run(&["target", "setup", crm, "--apply"]);
         assert_eq!(made.code, 0, "{made:?}");
         account
     }
