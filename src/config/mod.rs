@@ -19,6 +19,7 @@ mod region;
 mod secret;
 mod server;
 mod store;
+mod summary;
 pub mod target;
 mod window;
 
@@ -34,6 +35,7 @@ pub use region::Region;
 pub use secret::{SecretError, SecretErrors, SecretFault, SecretReference};
 pub use server::Server;
 pub use store::Store;
+pub use summary::Summary;
 pub use target::Target;
 pub use window::Window;
 
@@ -45,7 +47,7 @@ use wabridge_model::event::Link;
 
 /// Tables of the design that nothing reads yet. Accepting them in silence would promise what does not happen.
 const LATER: &[&str] =
-    &["answers", "conversions", "enrichment", "graph", "leads", "oidc", "quota", "retention", "summary"];
+    &["answers", "conversions", "enrichment", "graph", "leads", "oidc", "quota", "retention"];
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -66,6 +68,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// `[backup]`
     pub backup: Backup,
+    /// `[summary]`: nobody is asked without it.
+    pub summary: Option<Summary>,
     /// Every `[[channel]]`, in the order of the file. Names are unique.
     pub channels: Vec<Channel>,
     /// Every `[[link]]`. Codes are unique without regard to case.
@@ -87,6 +91,7 @@ impl Config {
             intents: Intents::default(),
             alerts: Alerts::default(),
             backup: Backup::default(),
+            summary: None,
             channels: Vec::new(),
             links: Vec::new(),
             targets: Vec::new(),
@@ -132,6 +137,7 @@ impl Config {
             intents: root.section("intents").map(Intents::read).unwrap_or_default(),
             alerts: root.section("alerts").map(Alerts::read).unwrap_or_default(),
             backup: root.section("backup").map(Backup::read).unwrap_or_default(),
+            summary: root.section("summary").and_then(Summary::read),
             server,
         }
     }

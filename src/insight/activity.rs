@@ -5,6 +5,7 @@
 //! it escaped is the adapter's business.
 
 use super::signals::score;
+use super::summary::{SENT, Talk};
 use super::text::{cut, one_line, short, told};
 use crate::config::Region;
 use crate::config::target::Activity;
@@ -42,14 +43,28 @@ pub fn activity(
     let said = Said::of(conversation, evidence);
     let title = said.title();
     let mut body = said.summary(&title);
-    body.push(said.counts(conversation, region));
-    body.extend(said.signals());
-    match (shape, page) {
-        (Activity::Summary, _) | (Activity::Link, None) => {}
-        (Activity::Link, Some(page)) => body.push(format!("Conversation: {page}")),
-        (Activity::Transcript, _) => body.extend(said.transcript(region)),
-    }
+    said.rest(conversation, (shape, page), region, &mut body);
     (title, body.join("\n"))
+}
+
+/// What an endpoint is asked to summarise of a conversation, and what is shown below its answer. `None` where a chatbot
+/// has summarised it, or there are no words in it.
+#[must_use]
+pub fn talk(
+    conversation: &Conversation,
+    evidence: &[Evidence],
+    shape: Activity,
+    page: Option<&str>,
+    region: &Region,
+) -> Option<Talk> {
+    let said = Said::of(conversation, evidence);
+    if said.own_summary().is_some() || said.asked().next().is_none() {
+        return None;
+    }
+    let (lines, _) = newest(said.lines.iter().map(Line::plain).collect(), SENT);
+    let mut below = said.summary("");
+    said.rest(conversation, (shape, page), region, &mut below);
+    Some(Talk { text: lines.join("\n"), below: below.join("\n") })
 }
 
 /// Who said something.
@@ -69,6 +84,14 @@ struct Line {
     counts: bool,
     /// There are words in it.
     has_words: bool,
+}
+
+impl Line {
+    /// Who said what, without when.
+    fn plain(&self) -> String {
+        let who = if self.side == Side::They { "They" } else { "We" };
+        format!("{who}: {}", cut(&self.text, LINE))
+    }
 }
 
 /// What a conversation consists of.
@@ -188,6 +211,23 @@ impl Said {
         lines
     }
 
+    /// What is shown below the summary.
+    fn rest(
+        &self,
+        conversation: &Conversation,
+        (shape, page): (Activity, Option<&str>),
+        region: &Region,
+        body: &mut Vec<String>,
+    ) {
+        body.push(self.counts(conversation, region));
+        body.extend(self.signals());
+        match (shape, page) {
+            (Activity::Summary, _) | (Activity::Link, None) => {}
+            (Activity::Link, Some(page)) => body.push(format!("Conversation: {page}")),
+            (Activity::Transcript, _) => body.extend(self.transcript(region)),
+        }
+    }
+
     fn counts(&self, conversation: &Conversation, region: &Region) -> String {
         let from = told(conversation.started_at, region);
         let until = told(conversation.last_at.max(conversation.started_at), region);
@@ -239,27 +279,26 @@ impl Said {
 
     /// The messages, a line each with their local time; of a long one, the end.
     fn transcript(&self, region: &Region) -> Vec<String> {
-        let line = |line: &Line| {
-            let who = if line.side == Side::They { "They" } else { "We" };
-            format!("{} {who}: {}", short(line.at, region), cut(&line.text, LINE))
-        };
-        let mut left = TRANSCRIPT;
-        let mut lines: Vec<String> = self.lines.iter().map(line).rev().collect();
-        let fits = |line: &&String| {
-            let length = line.chars().count() + 1;
-            let fits = length <= left;
-            left = left.saturating_sub(length);
-            fits
-        };
-        let kept = lines.iter().take_while(fits).count();
-        let dropped = lines.len() - kept;
-        lines.truncate(kept);
+        let line = |line: &Line| format!("{} {}", short(line.at, region), line.plain());
+        let (mut lines, dropped) = newest(self.lines.iter().map(line).collect(), TRANSCRIPT);
         if dropped > 0 {
-            lines.push(format!("({dropped} earlier lines left out)"));
+            lines.insert(0, format!("({dropped} earlier lines left out)"));
         }
-        lines.reverse();
         lines
     }
+}
+
+/// As many of these lines as fit, the newest; and how many are left out.
+fn newest(mut lines: Vec<String>, mut room: usize) -> (Vec<String>, usize) {
+    let fits = |line: &&String| {
+        let length = line.chars().count() + 1;
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    };
+    let dropped = lines.len() - lines.iter().rev().take_while(fits).count();
+    lines.drain(..dropped);
+    (lines, dropped)
 }
 
 /// Where a conversation ends: with their next act after it, and after the silence at the latest.

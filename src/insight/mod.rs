@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod facts;
 pub mod signals;
+pub mod summary;
 pub mod task;
 mod text;
 

@@ -10,6 +10,7 @@ use super::dice::Dice;
 use super::dossier::{Not, dossier};
 use super::errand::{Errand, GivenUp, LEASE};
 use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
+use super::summaries::Summaries;
 use super::transport::{HELD_BACK, Metered};
 use super::watch::{Change, DRIFT, Known, Watch};
 use super::work::{GONE, SHADOW, Work, asks, result_of, spread};
@@ -53,7 +54,7 @@ pub struct Courier {
     breaker: Mutex<Breaker>,
     dice: Dice,
     watch: Watch,
-    /// What the watch was configured with.
+    summaries: Summaries,
     configured: Option<Arc<Setup>>,
     swept_at: Option<Duration>,
     beats: bool,
@@ -78,6 +79,7 @@ impl Courier {
             breaker: Mutex::default(),
             dice,
             watch: Watch::default(),
+            summaries: Summaries::default(),
             configured: None,
             swept_at: None,
             beats,
@@ -302,18 +304,16 @@ impl Courier {
         }
         let jobs: Vec<i64> =
             works.iter().flat_map(|work| work.leased.jobs.iter().map(|job| job.id)).collect();
-        let account = Arc::clone(&setup.account);
-        let (store, clock, metrics) =
-            (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.metrics));
         let until = {
-            let transport = Metered::new(&*account, &self.breaker, &*clock);
+            let transport = Metered::new(&*setup.account, &self.breaker, &*self.clock);
             let errand = Errand {
-                store: &*store,
-                clock: &*clock,
-                metrics: &metrics,
+                store: &*self.store,
+                clock: &*self.clock,
+                metrics: &self.metrics,
                 setup,
                 known,
                 transport: &transport,
+                summaries: &self.summaries,
                 beats: self.beats,
                 jobs: jobs.clone(),
                 until: Cell::new(until),
@@ -325,7 +325,7 @@ impl Courier {
             }
             errand.read(works, shadow).await?;
             if shadow {
-                store.keep_shadow(&setup.target.name, errand.shadow(works))?;
+                self.store.keep_shadow(&setup.target.name, errand.shadow(works))?;
                 works.iter_mut().for_each(|work| work.end_open(&End::Suppressed(SHADOW)));
                 works.iter_mut().for_each(|work| work.row.clone_from(&work.leased.record));
                 return Ok(());

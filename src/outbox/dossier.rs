@@ -7,8 +7,10 @@ use super::Setup;
 use super::orders::{Move, Orders};
 use super::rule::{Standing, standing};
 use super::watch::Health;
-use crate::insight::activity::activity;
+use crate::config::target::Mode;
+use crate::insight::activity::{activity, talk};
 use crate::insight::facts::{LeadFacts, Subject};
+use crate::insight::summary::Talk;
 use crate::insight::task::task;
 use crate::leads::find::{FindError, Found, Person, Reference, find};
 use crate::leads::timeline::own_evidence;
@@ -43,6 +45,8 @@ pub(super) struct Dossier {
     pub(super) missing: BTreeMap<String, String>,
     /// The conversations to log, by their ids.
     pub(super) activities: BTreeMap<String, ActivityWrite>,
+    /// Those of them that an endpoint may summarise.
+    pub(super) talks: BTreeMap<String, Talk>,
     /// The deals to create, by their keys; or why not.
     pub(super) deals: BTreeMap<String, Result<DealWrite, String>>,
     /// The deals that are there and stay where they are, and why.
@@ -101,7 +105,10 @@ pub(super) fn dossier(
     missing.extend(refused(schema, setup.target.person, &values));
     let who = who(setup, &facts, &person);
     let key = who.phone.as_ref().map(|phone| phone.e164().to_owned());
-    let activities = activities(store, setup, &facts, leased, &evidence)?;
+    let of_activities = conversations(store, leased, OperationKind::Activity)?;
+    let page = text(&facts, "lead.url");
+    let activities = activities(&of_activities, setup, page.as_deref(), leased, &evidence);
+    let talks = talks(&of_activities, setup, page.as_deref(), &evidence);
     let of_deals = conversations(store, leased, OperationKind::Deal)?;
     let mut deals = deals(setup, &facts, key.as_deref(), leased, (&orders, &of_deals), now);
     let stays = moves(setup, leased, (&orders, &of_deals), &mut deals);
@@ -114,6 +121,7 @@ pub(super) fn dossier(
         key,
         missing,
         activities,
+        talks,
         deals,
         stays,
         tasks,
@@ -176,25 +184,41 @@ fn jobs_of(leased: &Leased, kind: OperationKind) -> impl Iterator<Item = &Job> {
 }
 
 fn activities(
-    store: &dyn Store,
+    known: &[Conversation],
     setup: &Setup,
-    facts: &dyn Facts,
+    page: Option<&str>,
     leased: &Leased,
     evidence: &[Evidence],
-) -> Result<BTreeMap<String, ActivityWrite>, StoreError> {
+) -> BTreeMap<String, ActivityWrite> {
     let jobs: BTreeMap<&str, &Job> =
         jobs_of(leased, OperationKind::Activity).map(|job| (job.subject.as_str(), job)).collect();
-    let known = conversations(store, leased, OperationKind::Activity)?;
-    let page = text(facts, "lead.url");
     let write = |conversation: &Conversation| {
         let job = jobs.get(conversation.id.as_str())?;
         let (title, body) =
-            activity(conversation, evidence, setup.target.activity, page.as_deref(), &setup.config.region);
+            activity(conversation, evidence, setup.target.activity, page, &setup.config.region);
         let record = job.record.as_ref().map(|record| record.id.clone());
         let (key, at) = (conversation.id.clone(), conversation.started_at);
         Some((key.clone(), ActivityWrite { key, record, doubtful: job.doubtful, at, title, body }))
     };
-    Ok(known.iter().filter_map(write).collect())
+    known.iter().filter_map(write).collect()
+}
+
+/// What may be summarised: nothing, unless it is configured and written.
+fn talks(
+    known: &[Conversation],
+    setup: &Setup,
+    page: Option<&str>,
+    evidence: &[Evidence],
+) -> BTreeMap<String, Talk> {
+    let (target, config) = (&setup.target, &setup.config);
+    if config.summary.is_none() || target.mode != Mode::Live {
+        return BTreeMap::new();
+    }
+    let talk = |conversation: &Conversation| {
+        let talk = talk(conversation, evidence, target.activity, page, &config.region)?;
+        Some((conversation.id.clone(), talk))
+    };
+    known.iter().filter_map(talk).collect()
 }
 
 /// The conversations that jobs of a kind are about.

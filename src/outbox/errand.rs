@@ -5,6 +5,7 @@
 
 use super::Setup;
 use super::plan::plain;
+use super::summaries::Summaries;
 use super::transport::TOTAL;
 use super::watch::Known;
 use super::work::{Slots, Work};
@@ -47,6 +48,7 @@ pub(super) struct Errand<'a> {
     pub(super) setup: &'a Setup,
     pub(super) known: &'a Known,
     pub(super) transport: &'a dyn Transport,
+    pub(super) summaries: &'a Summaries,
     /// Whether leases are kept by a timer while calls run.
     pub(super) beats: bool,
     /// Every leased job.
@@ -164,6 +166,9 @@ impl Errand<'_> {
 
     /// Writes what is open, in as few calls as the CRM takes.
     pub(super) async fn write(&self, works: &mut [Work]) -> Result<(), GivenUp> {
+        if let Some(summary) = &self.setup.config.summary {
+            self.kept(self.summaries.fill(summary, works, self.clock, self.metrics)).await?;
+        }
         let mut due: Vec<(&mut Work, Slots)> = Vec::new();
         let mut bundles: Vec<Bundle> = Vec::new();
         for work in works {

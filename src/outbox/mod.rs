@@ -17,6 +17,7 @@ pub mod plan;
 pub mod retry;
 mod rollout;
 mod rule;
+mod summaries;
 pub mod transport;
 pub mod watch;
 mod work;

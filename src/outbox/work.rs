@@ -6,6 +6,7 @@ use super::plan::{Draft, Sheet, Stand};
 use super::retry::{Effect, FirstAid, after, cause, first_aid};
 use super::rule::Standing;
 use super::watch::Health;
+use crate::insight::summary::Talk;
 use crate::store::outbox::{End, Job, Leased, RecordRow, Settled};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -99,6 +100,14 @@ impl Work {
 
     fn open(&self, kind: OperationKind) -> Vec<usize> {
         self.jobs_of(kind).into_iter().filter(|index| self.is_open(*index)).collect()
+    }
+
+    /// The conversations that are about to be written and may be summarised, once.
+    pub(super) fn take_talks(&mut self) -> Vec<(String, Talk)> {
+        let open: BTreeSet<String> =
+            self.open(OperationKind::Activity).into_iter().map(|at| self.job(at).subject.clone()).collect();
+        let talks = self.dossier.as_mut().map(|dossier| std::mem::take(&mut dossier.talks));
+        talks.unwrap_or_default().into_iter().filter(|(id, _)| open.contains(id)).collect()
     }
 
     /// Ends every job whose outcome is open.

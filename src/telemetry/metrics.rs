@@ -97,6 +97,12 @@ struct Ended {
     result: &'static str,
 }
 
+/// Labels of `wabridge_summaries_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Summarised {
+    result: &'static str,
+}
+
 /// Labels of `wabridge_alerts_firing`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Firing {
@@ -136,6 +142,7 @@ struct Delivery {
     ambiguous: Family<OfCrm, Counter>,
     breakers: Family<OfTarget, Gauge>,
     drift: Family<Drifted, Counter>,
+    summaries: Family<Summarised, Counter>,
 }
 
 /// What is so at the moment when someone looks.
@@ -280,6 +287,7 @@ impl Delivery {
             ambiguous: Family::default(),
             breakers: Family::default(),
             drift: Family::default(),
+            summaries: Family::default(),
         }
     }
 }
@@ -297,6 +305,9 @@ impl Metrics {
         registry.register("breaker_state", help, delivery.breakers.clone());
         let help = "Fields, pipelines and stages that turned out not to be as they must be, by what is wrong";
         registry.register("schema_drift", help, delivery.drift.clone());
+        let help =
+            "Conversations by how the endpoint of [summary] served: used, remembered, or why it did not";
+        registry.register("summaries", help, delivery.summaries.clone());
     }
 
     /// Counts an attempt at a job.
@@ -326,6 +337,11 @@ impl Metrics {
     /// Counts attempts of unknown outcome.
     pub fn ambiguous(&self, crm: &'static str, count: usize) {
         self.delivery.ambiguous.get_or_create(&OfCrm { crm }).inc_by(count as u64);
+    }
+
+    /// Counts a conversation that an endpoint was to summarise.
+    pub fn summarised(&self, result: &'static str) {
+        self.delivery.summaries.get_or_create(&Summarised { result }).inc();
     }
 
     /// Shows whether a target may be called.

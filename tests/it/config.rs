@@ -57,6 +57,19 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[alerts]\nurl = \"tok-en\"", "2: 'url' in [alerts] is not a URL; write it as \"https://"),
     ("[alerts]\nheartbeat_url = \"file:/a\"", "2: 'heartbeat_url' in [alerts] is not a URL"),
     ("[alerts]\nrepeat_hours = 0", "2: 'repeat_hours' in [alerts] must be a whole number from 1 to 168"),
+    ("[summary]\nmodel = \"a\"", "1: [summary] has no 'url'; add url = \"https://api.example.in/v1\""),
+    (
+        "[summary]\nurl = \"http://api.example.in\"\nmodel = \"a\"",
+        "2: 'url' in [summary] must begin with https:// (http:// only for this machine)",
+    ),
+    (
+        "[summary]\nurl = \"https://a.in\"\nmodel = \"a\"\napi_kee = \"env:A\"",
+        "4: unknown key 'api_kee' in [summary]; did you mean 'api_key'?",
+    ),
+    (
+        "[summary]\nurl = \"https://a.in\"\nmodel = \"a\"\ntimeout_seconds = 60",
+        "4: 'timeout_seconds' in [summary] must be a whole number from 1 to 20",
+    ),
     ("{meta}inbox_url = \"https://a\"", "5: inbox_url is not in this version"),
     // Forms and types
     ("[server\nlisten = 1", "1: not TOML here: "),

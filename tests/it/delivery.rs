@@ -9,6 +9,7 @@ mod once;
 mod person_rule;
 mod rollout;
 mod storm;
+mod summary;
 mod tasks;
 mod wire;
 pub(crate) mod world;

@@ -8,7 +8,7 @@ mod targets;
 
 use super::advice::{Advice, advice};
 use super::failure::Failure;
-use crate::config::{Channel, Config, SecretErrors, Server, Store, Target};
+use crate::config::{Channel, Config, SecretErrors, Server, Store, Summary, Target};
 use crate::exit::Exit;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -85,6 +85,7 @@ fn examine(path: &Path, online: bool) -> Vec<Finding> {
             let mut findings = configuration(path, &config);
             findings.extend(config.channels.iter().flat_map(secrets));
             findings.extend(config.targets.iter().map(token));
+            findings.extend(config.summary.as_ref().and_then(summary_key));
             findings.extend(providers(&config));
             findings.extend(modes(path, &config.store));
             findings.push(sqlite());
@@ -122,6 +123,15 @@ fn token(target: &Target) -> Finding {
         Ok(_) => well("secrets", format!("target '{}': {what}", target.name)),
         Err(error) => failed("secrets", error.to_string(), Exit::Config),
     }
+}
+
+/// The key of the endpoint that summarises, if it has one.
+fn summary_key(summary: &Summary) -> Option<Finding> {
+    let reference = summary.api_key.as_ref()?;
+    Some(match reference.resolve() {
+        Ok(_) => well("secrets", "[summary]: a key".to_owned()),
+        Err(fault) => failed("secrets", format!("[summary]: api_key ({reference}) {fault}"), Exit::Config),
+    })
 }
 
 fn secrets(channel: &Channel) -> Vec<Finding> {

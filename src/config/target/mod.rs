@@ -6,7 +6,7 @@ mod fields;
 mod read;
 
 pub use auth::{Auth, Login};
-pub(super) use read::read_all;
+pub(super) use read::{check_url, read_all};
 
 use super::secret::{SecretError, SecretFault, SecretReference};
 use jiff::SignedDuration;

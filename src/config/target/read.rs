@@ -206,7 +206,7 @@ pub(super) fn url(table: &mut Table<'_, '_>, key: &'static str, example: &str) -
 }
 
 /// Tokens and people go there: unencrypted only to this machine.
-fn check_url(text: &str) -> Result<(), &'static str> {
+pub(in crate::config) fn check_url(text: &str) -> Result<(), &'static str> {
     let url = Url::parse(text).map_err(|_| "is not a URL")?;
     let is_here = match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

@@ -20,6 +20,7 @@ use wabridge::routing::Routes;
 use wabridge::store::outbox::{Job, JobFilter, JobState, Outbox};
 use wabridge::store::sqlite::SqliteStore;
 use wabridge::store::{Books, Ledger, Store};
+use wabridge::telemetry::metrics::Metrics;
 use wabridge_crms::zoho::credits::credits;
 use wabridge_crms::{Answer, AuthScheme, Call, Later, NoAnswer, Transport, registry};
 use wabridge_model::event::{Fact, Message, Person, Referral, ReferralReport};
@@ -244,6 +245,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<SetClock>,
     pub(crate) posts: BTreeMap<String, Post>,
     pub(crate) config: Config,
+    pub(crate) metrics: Arc<Metrics>,
     runtime: tokio::runtime::Runtime,
     _folder: Option<TempDir>,
 }
@@ -288,20 +290,26 @@ impl World {
         let store = Arc::new(store);
         store.route_by(Arc::new(Routes::new(&config)));
         let clock = Arc::new(SetClock::at(now));
-        let shared = Arc::new(config.clone());
+        let (shared, metrics) = (Arc::new(config.clone()), Arc::new(Metrics::default()));
         let post = |(seed, target): (u64, &Target)| {
             let crm = Arc::new(Simulated::new(simulator(target.crm.about().slug), Arc::clone(&clock)));
             let account: Arc<dyn Account> = crm.clone();
             let setup = Setup { target: target.clone(), config: Arc::clone(&shared), account };
             let setup: Arc<Live<Setup>> = Arc::new(setup.into());
             let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
-            let courier =
-                Courier::new(store, clock, Arc::default(), Arc::clone(&setup), Dice::seeded(seed), false);
+            let courier = Courier::new(
+                store,
+                clock,
+                Arc::clone(&metrics),
+                Arc::clone(&setup),
+                Dice::seeded(seed),
+                false,
+            );
             (target.name.clone(), Post { crm, courier, setup, not_before: None })
         };
         let posts = (1..).zip(&config.targets).map(post).collect();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        World { store, clock, posts, config, runtime, _folder: None }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        World { store, clock, posts, config, metrics, runtime, _folder: None }
     }
 
     /// Puts another configuration of the same targets in force, as a reload does.
