@@ -139,7 +139,10 @@ fn a_crm_is_written_out_with_its_fields_and_passes_the_check() {
             let folder = tempfile::tempdir().unwrap();
             let made = run(folder.path(), &[&["init", "--crm", slug, "--dir", "."], url].concat());
             assert_eq!(made.code, 0, "{slug}: {made:?}");
-            assert!(made.out.contains(&format!("{slug}.token: ")), "says what to put into it: {made:?}");
+            let logs_in = slug == "zoho";
+            let kind = if logs_in { "secret" } else { "token" };
+            assert!(made.out.contains(&format!("{slug}.{kind}: ")), "says what to put into it: {made:?}");
+            assert_eq!(made.out.contains(&format!("wabridge login {slug}")), logs_in, "{made:?}");
             assert!(made.out.contains(&format!("wabridge target setup {slug}")), "{made:?}");
             let text = fs::read_to_string(folder.path().join("wabridge.toml")).unwrap();
             let config = Config::parse(&text, "wabridge.toml").unwrap();

@@ -136,6 +136,11 @@ fn next(path: &Path, draft: &Draft<'_>, secrets: &[NewSecret], out: &mut impl Wr
     ))?;
     if let Some(crm) = draft.crm {
         let name = crm.about().slug;
+        if logs_in(crm) {
+            say(format!(
+                "wabridge login {name} --config '{shown}', which says what to make a code with, and takes it"
+            ))?;
+        }
         say(format!(
             "wabridge target setup {name} --config '{shown}', which lists the fields that {} lacks; --apply makes them",
             crm.about().name
@@ -202,7 +207,7 @@ impl Draft<'_> {
         Ok((toml, secrets))
     }
 
-    /// The lines of a target, and its token's file. Where no CRM is chosen they stand behind `#`.
+    /// The lines of a target, and the file of its token or its client's secret. Where no CRM is chosen they stand behind `#`.
     fn target(&self) -> Result<(String, Option<NewSecret>), Failure> {
         let Some(crm) = self.crm.or_else(|| CRMS.first().copied()) else {
             return Ok((String::new(), None));
@@ -211,16 +216,22 @@ impl Draft<'_> {
         let token = match self.crm {
             None => None,
             Some(_) => {
-                let path = self.folder.join(format!("{}.token", about.slug));
+                let kind = if logs_in(crm) { "secret" } else { "token" };
+                let path = self.folder.join(format!("{}.{kind}", about.slug));
                 Some(NewSecret { path, value: token()?, stands_in_for: Some(issued(about.slug)) })
             }
+        };
+        let secret = token.as_ref().map_or_else(|| quoted("env:CRM_TOKEN"), reference);
+        let auth = match self.crm {
+            Some(crm) if logs_in(crm) => format!("{{ client_id = \"1000.ABC\", client_secret = {secret} }}"),
+            _ => format!("{{ token = {secret} }}"),
         };
         let slugs: Vec<&str> = CRMS.iter().map(|crm| crm.about().slug).collect();
         let standard: Vec<String> =
             standard(about.slug, &[]).into_iter().map(|mapping| mapping.field).collect();
         let words = words(about.slug);
         let text = TARGET
-            .replace("{token}", &token.as_ref().map_or_else(|| quoted("env:CRM_TOKEN"), reference))
+            .replace("{auth}", &auth)
             .replace("{crms}", &slugs.join(", "))
             .replace("{crm}", about.slug)
             .replace("{person}", about.people.first().copied().unwrap_or("contact"))
@@ -321,6 +332,11 @@ fn words(crm: &str) -> Words {
     }
 }
 
+/// Whether its tokens expire, so that a person must log in once.
+fn logs_in(crm: &dyn Crm) -> bool {
+    crm.about().oauth.is_some_and(|oauth| !oauth.needs_redirect)
+}
+
 /// Where a CRM shows its token, and what it must be allowed to do.
 fn issued(crm: &str) -> &'static str {
     match crm {
@@ -328,10 +344,7 @@ fn issued(crm: &str) -> &'static str {
             "a service key or private app of HubSpot shows it; it may read and write contacts and deals \
              (crm.objects) and their properties (crm.schemas)"
         }
-        "zoho" => {
-            "a self client of Zoho's API console gives it; it may read and write leads, contacts, deals and notes \
-             (ZohoCRM.modules), read and create fields (ZohoCRM.settings), and query (ZohoCRM.coql.READ)"
-        }
+        "zoho" => "the secret of a self client of Zoho's API console; its id belongs into client_id",
         _ => "the CRM shows it to its administrators",
     }
 }
