@@ -434,3 +434,34 @@ fn a_deal_that_is_moved_on_while_answers_are_lost_moves_once_and_a_deleted_one_s
     assert_eq!(crm.ledger("deals"), [Value::Null; 0]);
     world.assert_drained();
 }
+
+#[test]
+fn a_deal_at_zoho_is_moved_on_and_left_to_whoever_moved_it() {
+    let target = r#"
+[[target]]
+name = "zoho"
+crm = "zoho"
+person = "contact"
+auth = { token = "env:NOWHERE" }
+[target.deal]
+when = ["demo_request"]
+pipeline = "Standard (Standard)"
+stage = "Qualification"
+[target.deal.stages]
+analysis = "Needs Analysis"
+value = "Value Proposition"
+"#;
+    let stage = |world: &World| world.only().ledger("deals")[0]["stage"].as_str().unwrap().to_owned();
+    let mut world = World::of(target);
+    deliver(&mut world, vec![demo(|_| {})]);
+    assert_eq!(stage(&world), "Qualification");
+    deliver(&mut world, vec![staged("analysis")]);
+    assert_eq!(stage(&world), "Needs Analysis");
+    let crm = world.only();
+    let id = crm.ledger("deals")[0]["id"].clone();
+    crm.change(&json!({"deal_id": id, "stage": "Negotiation/Review"}));
+    deliver(&mut world, vec![staged("value")]);
+    assert_eq!((stage(&world).as_str(), crm.ledger("deals").len()), ("Negotiation/Review", 1));
+    assert_eq!(world.jobs("suppressed.moved_by_others"), 1);
+    world.assert_drained();
+}
