@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Success = 0,
-    /// Compared, and a difference was found (`rebuild --verify`).
+    /// Compared, and a difference was found (`rebuild --verify`); asked, and the answer is no (`forecast`).
     Difference = 1,
     /// The command line is wrong: correct it.
     Usage = 64,

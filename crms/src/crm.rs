@@ -4,6 +4,7 @@
 //! failure for each. An adapter plans the fewest calls and never retries, never decides who may overwrite
 //! what, and keeps nothing: what it must know of an account is on its [`Desk`].
 
+use crate::limit::Limit;
 use crate::mapping::Datum;
 use crate::oauth::OAuth;
 use crate::schema::{NewField, Schema};
@@ -97,6 +98,8 @@ pub struct About {
     pub documentation: &'static str,
     /// What it can do.
     pub capability: Capability,
+    /// What it allows an account.
+    pub limits: &'static [Limit],
 }
 
 /// How a token is shown: always in `Authorization`.

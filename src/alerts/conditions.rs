@@ -4,7 +4,7 @@
 
 use super::delivery::{self, AtTarget, Writes};
 use super::rhythm::Quiet;
-use crate::config::Alerts;
+use crate::config::{Alerts, Quota};
 use crate::store::outbox::Depth;
 use crate::store::{Backlog, Held, Unlisted};
 use jiff::{SignedDuration, Timestamp};
@@ -44,11 +44,13 @@ pub enum Alert {
     SchemaFault,
     /// A CRM does not answer.
     BreakerOpen,
+    /// Much of what a CRM allows the account is used.
+    Quota,
 }
 
 impl Alert {
     /// Every alert.
-    pub const ALL: [Alert; 16] = [
+    pub const ALL: [Alert; 17] = [
         Alert::SignatureFailures,
         Alert::Quarantined,
         Alert::Parked,
@@ -65,6 +67,7 @@ impl Alert {
         Alert::LoginExpiring,
         Alert::SchemaFault,
         Alert::BreakerOpen,
+        Alert::Quota,
     ];
 
     /// The name in messages, metrics and logs.
@@ -87,6 +90,7 @@ impl Alert {
             Alert::LoginExpiring => "login_expiring",
             Alert::SchemaFault => "schema_fault",
             Alert::BreakerOpen => "breaker_open",
+            Alert::Quota => "quota",
         }
     }
 }
@@ -125,6 +129,8 @@ pub(super) struct Observed {
     pub(super) targets: Vec<AtTarget>,
     /// How the attempts of the last quarter of an hour ended, by CRM.
     pub(super) writes: Vec<Writes>,
+    /// From what share of a limit on something follows.
+    pub(super) quota: Quota,
 }
 
 /// Everything that is wrong.

@@ -1,8 +1,10 @@
 //! What is wrong on the way to CRMs, from what was observed: pure, one function per condition.
 
 use super::conditions::{Alert, Finding, Observed, span};
+use super::quota;
 use crate::config::Alerts;
 use crate::delivery::depth::by_target;
+use crate::outbox::budget::Seen;
 use crate::store::login::LoginRow;
 use crate::store::outbox::Depth;
 use jiff::{SignedDuration, Timestamp};
@@ -40,6 +42,8 @@ pub(super) struct AtTarget {
     pub(super) gone_since: Option<Timestamp>,
     /// Its login, where it has one instead of a token.
     pub(super) login: Option<Option<LoginRow>>,
+    /// What is used of its account's limits.
+    pub(super) quota: Vec<Seen>,
 }
 
 impl AtTarget {
@@ -64,6 +68,7 @@ pub(super) fn judge(seen: &Observed, limits: &Alerts) -> Vec<Finding> {
         findings.extend(target.faults.iter().map(|fault| schema_fault(target, fault, seen.now)));
     }
     findings.extend(seen.targets.iter().filter_map(|target| breaker_open(target, seen.now)));
+    findings.extend(seen.targets.iter().flat_map(|target| quota::findings(target, seen)));
     findings
 }
 

@@ -6,6 +6,7 @@
 
 mod conditions;
 mod delivery;
+mod quota;
 mod rhythm;
 mod teller;
 mod worker;
@@ -15,7 +16,7 @@ pub use worker::Watching;
 
 use crate::clock::Clock;
 use crate::config::target::Mode;
-use crate::config::{Alerts, Channel, Config, Live, Target};
+use crate::config::{Alerts, Channel, Config, Live, Quota, Target};
 use crate::outbox::watch::Health;
 use crate::store::{Store, StoreError, Unlisted};
 use crate::telemetry::metrics::Metrics;
@@ -70,11 +71,14 @@ pub struct Watched {
     pub targets: Vec<Target>,
     /// Who is told, and from when on.
     pub alerts: Alerts,
+    /// From what share of a CRM's limits on something follows.
+    pub quota: Quota,
 }
 
 impl From<&Config> for Watched {
-    fn from(Config { channels, targets, alerts, .. }: &Config) -> Watched {
-        Watched { channels: channels.clone(), targets: targets.clone(), alerts: alerts.clone() }
+    fn from(Config { channels, targets, alerts, quota, .. }: &Config) -> Watched {
+        let (channels, targets, alerts) = (channels.clone(), targets.clone(), alerts.clone());
+        Watched { channels, targets, alerts, quota: *quota }
     }
 }
 
@@ -186,6 +190,7 @@ impl Watcher {
             depth: store.depth()?,
             targets,
             writes,
+            quota: config.quota,
         })
     }
 
@@ -209,6 +214,7 @@ impl Watcher {
                 Some(_) => Some(store.login(&target.name)?),
                 None => None,
             },
+            quota: metrics.quota_of(&target.name),
         })
     }
 

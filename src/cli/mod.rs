@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod export;
 mod failure;
+mod forecast;
 mod init;
 mod jobs;
 mod lead;
@@ -64,6 +65,7 @@ enum Command {
     Connect(connect::Connect),
     Explain(explain::Explain),
     Export(export::Export),
+    Forecast(forecast::Forecast),
     Init(init::Init),
     Jobs(jobs::Jobs),
     Lead(lead::Lead),
@@ -109,6 +111,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Connect(connect) => connect.run(&load(&config)?, out),
         Command::Explain(explain) => explain.run(&load(&config)?, out),
         Command::Export(export) => export.run(&load(&config)?, out),
+        Command::Forecast(forecast) => forecast.run(&load(&config)?, out),
         Command::Init(init) => init.run(&config, out),
         Command::Jobs(jobs) => jobs.run(&load(&config)?, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),

@@ -15,6 +15,7 @@ mod error;
 mod intents;
 mod link;
 mod live;
+mod quota;
 mod region;
 mod secret;
 mod server;
@@ -31,6 +32,7 @@ pub use consent::Consent;
 pub use error::{ConfigErrors, Problem};
 pub use intents::{INTENTS, Intents};
 pub use live::Live;
+pub use quota::Quota;
 pub use region::Region;
 pub use secret::{SecretError, SecretErrors, SecretFault, SecretReference};
 pub use server::Server;
@@ -46,8 +48,7 @@ use std::path::{Path, PathBuf};
 use wabridge_model::event::Link;
 
 /// Tables of the design that nothing reads yet. Accepting them in silence would promise what does not happen.
-const LATER: &[&str] =
-    &["answers", "conversions", "enrichment", "graph", "leads", "oidc", "quota", "retention"];
+const LATER: &[&str] = &["answers", "conversions", "enrichment", "graph", "leads", "oidc", "retention"];
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -70,6 +71,8 @@ pub struct Config {
     pub backup: Backup,
     /// `[summary]`: nobody is asked without it.
     pub summary: Option<Summary>,
+    /// `[quota]`
+    pub quota: Quota,
     /// Every `[[channel]]`, in the order of the file. Names are unique.
     pub channels: Vec<Channel>,
     /// Every `[[link]]`. Codes are unique without regard to case.
@@ -92,6 +95,7 @@ impl Config {
             alerts: Alerts::default(),
             backup: Backup::default(),
             summary: None,
+            quota: Quota::default(),
             channels: Vec::new(),
             links: Vec::new(),
             targets: Vec::new(),
@@ -138,6 +142,7 @@ impl Config {
             alerts: root.section("alerts").map(Alerts::read).unwrap_or_default(),
             backup: root.section("backup").map(Backup::read).unwrap_or_default(),
             summary: root.section("summary").and_then(Summary::read),
+            quota: root.section("quota").map(Quota::read).unwrap_or_default(),
             server,
         }
     }
@@ -152,6 +157,14 @@ impl Config {
     #[must_use]
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.iter().find(|target| target.name == name)
+    }
+
+    /// The target that an account's use of its limits is written down for: the first that writes to it.
+    #[must_use]
+    pub fn owner_of<'a>(&'a self, target: &'a Target) -> &'a str {
+        let account = target.account();
+        let first = self.targets.iter().find(|other| other.account() == account);
+        &first.unwrap_or(target).name
     }
 
     /// What is allowed and probably not meant, a sentence each, with what to do.

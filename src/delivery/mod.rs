@@ -8,6 +8,7 @@
 pub mod cause;
 pub mod census;
 pub mod depth;
+pub mod forecast;
 pub mod job;
 pub mod online;
 pub mod shadow;

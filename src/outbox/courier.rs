@@ -4,16 +4,19 @@
 //! some bulk ones, so that neither waits for the end of the other. It keeps nothing that a crash could lose: what
 //! is leased and not settled is in doubt. Tests call [`Courier::step`] with a clock and a way of their own.
 
+mod schema;
+
 use super::Setup;
 use super::breaker::{Admit, Breaker, State};
+use super::budget::{Full, ration};
 use super::dice::Dice;
 use super::dossier::{Not, dossier};
 use super::errand::{Errand, GivenUp, LEASE};
+use super::meter::{HELD_BACK, Metered};
 use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
 use super::summaries::Summaries;
-use super::transport::{HELD_BACK, Metered};
-use super::watch::{Change, DRIFT, Known, Watch};
-use super::work::{GONE, SHADOW, Work, asks, result_of, spread};
+use super::watch::{Known, Watch};
+use super::work::{GONE, SHADOW, Work, asks, postpone, result_of, spread};
 use super::{look, rollout, rule};
 use crate::clock::Clock;
 use crate::config::Live;
@@ -27,7 +30,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use wabridge_model::{Failure, FailureKind};
+use wabridge_model::{Failure, FailureKind, Priority};
 
 /// The most urgent bundles of a step: they share their calls, and the newest should not wait for many.
 const URGENT: usize = 20;
@@ -45,6 +48,15 @@ pub struct Step {
     pub not_before: Option<Duration>,
 }
 
+/// What a lane takes at most.
+struct Lot {
+    urgent: usize,
+    bulk: usize,
+    down_to: Priority,
+    /// Up to so much of the account's limits.
+    percent: u64,
+}
+
 /// The courier of one target.
 pub struct Courier {
     store: Arc<dyn Store>,
@@ -58,6 +70,10 @@ pub struct Courier {
     configured: Option<Arc<Setup>>,
     swept_at: Option<Duration>,
     beats: bool,
+    /// How little urgent work may be, by the account's limits.
+    down_to: Priority,
+    /// Calls are too fast: none before that.
+    paced: Duration,
 }
 
 impl Courier {
@@ -83,6 +99,8 @@ impl Courier {
             configured: None,
             swept_at: None,
             beats,
+            down_to: Priority::Bulk,
+            paced: Duration::ZERO,
         }
     }
 
@@ -103,9 +121,12 @@ impl Courier {
         self.sweep()?;
         let row = self.store.target(name)?;
         let now = self.clock.elapsed();
+        let down_to = ration(&setup, &*self.store, &*self.clock, &self.metrics)?;
         if setup.target.mode == Mode::Paused || row.paused.is_some() {
             return idle(Some(now + SWEEP));
         }
+        let Some(down_to) = down_to else { return idle(Some(now + SWEEP)) };
+        self.down_to = down_to;
         let allowed = match self.admit(&setup) {
             Admit::NotBefore(at) => return idle(Some(at)),
             Admit::Probe => 1,
@@ -117,26 +138,35 @@ impl Courier {
         }
         let Some(known) = self.watch.known() else { return idle(Some(self.watch.due())) };
         let batch = setup.target.crm.about().capability.batch.max(1);
-        let urgent = self.lane(&setup, &known, URGENT.min(batch).min(allowed), 0).await?;
+        let lot = Lot { urgent: URGENT.min(batch).min(allowed), bulk: 0, down_to, percent: 100 };
+        let urgent = self.lane(&setup, &known, lot).await?;
         let left = batch.min(allowed.saturating_sub(urgent.0));
         let known = self.watch.known().unwrap_or(known);
-        let bulk = match (urgent.1, left) {
-            (true, 1..) => self.lane(&setup, &known, 0, left).await?,
+        let bulk = match (urgent.1 && down_to == Priority::Bulk, left) {
+            (true, 1..) => {
+                let percent = setup.config.quota.bulk_percent;
+                self.lane(&setup, &known, Lot { urgent: 0, bulk: left, down_to, percent }).await?
+            }
             _ => (0, urgent.1),
         };
         let bundles = urgent.0 + bulk.0;
         let mut breaker = self.breaker();
         breaker.stepped(self.clock.elapsed(), bundles, urgent.1 && bulk.1);
         drop(breaker);
-        idle(None).map(|step: Step| Step { bundles, ..step })
+        let paced = Some(self.paced).filter(|paced| *paced > self.clock.elapsed());
+        Ok(Step { bundles, not_before: paced })
     }
 
     /// How long until something is due; long, where nothing waits or the store cannot be asked.
     #[must_use]
     pub fn due_in(&self) -> Duration {
         let name = &self.setup.get().target.name;
-        let due = self.store.next_due(name).ok().flatten();
-        due.map_or(SWEEP, |due| Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default())
+        let due = self.store.next_due(name, self.down_to).ok().flatten();
+        let wait = due
+            .map(|due| Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default())
+            .unwrap_or(SWEEP);
+        // What the limits hold back now is looked at again and again.
+        if self.down_to == Priority::Bulk { wait } else { wait.min(SWEEP) }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -154,7 +184,7 @@ impl Courier {
                 State::Open => 2,
             },
         );
-        breaker.admit(now)
+        if now < self.paced { Admit::NotBefore(self.paced) } else { breaker.admit(now) }
     }
 
     /// Leases that ran out are in doubt: those of a step that panicked, or lost its store.
@@ -195,91 +225,28 @@ impl Courier {
         self.act_on(setup, &change)
     }
 
-    /// Reads the schema. Whether work may go on.
-    async fn read_schema(&mut self, setup: &Setup, row: TargetRow) -> Result<bool, StoreError> {
-        let target = &setup.target;
-        if self.watch.known().is_none()
-            && let Some((schema, _)) = row.schema
-            && let Ok(schema) = serde_json::from_value(schema)
-        {
-            self.watch.remember(target, schema);
-        }
-        let known = self.watch.known();
-        let read = look::schema(setup, &self.breaker, &*self.clock, known.as_deref()).await;
-        let now = self.clock.elapsed();
-        match read {
-            Ok(schema) => {
-                if let Ok(kept) = serde_json::to_value(&schema) {
-                    self.store.keep_schema(&target.name, &kept, self.clock.now())?;
-                }
-                let change = self.watch.read(target, schema, now);
-                self.act_on(setup, &change)?;
-                Ok(true)
-            }
-            Err(failure) => {
-                self.watch.failed(now);
-                if failure.kind == FailureKind::Auth {
-                    // Nothing is read while it is paused; once it goes on, nobody should wait for long.
-                    self.watch.hurry(now);
-                }
-                tracing::warn!(target_name = target.name, %failure, "the CRM's fields could not be read");
-                let case = Case { streak: self.breaker().streak(now).0, ..self.case(setup, &failure) };
-                let (_, effect) = decide(&case, self.dice.throw());
-                self.take_effect(setup, effect)?;
-                Ok(false)
-            }
-        }
-    }
-
-    /// Says what is wrong or well again, and lets go on what can.
-    fn act_on(&self, setup: &Setup, change: &Change) -> Result<(), StoreError> {
-        let (name, crm) = (setup.target.name.as_str(), setup.target.crm.about().slug);
-        for fault in &change.new {
-            self.metrics.drifted(crm, fault.problem.as_str());
-            let (object, field, holds) = (&fault.object, &fault.name, format!("{:?}", fault.holds));
-            let (what, next) = (&fault.text, &fault.advice);
-            tracing::warn!(target_name = name, crm, object, field, holds, what, next, "the CRM has drifted");
-        }
-        for fault in &change.mended {
-            let (object, field) = (&fault.object, &fault.name);
-            tracing::info!(target_name = name, crm, object, field, "is well again");
-        }
-        let now = self.clock.now();
-        let mut released = 0;
-        if change.release {
-            released += self.store.release_jobs(name, DRIFT, now)?;
-        }
-        for field in &change.back {
-            released += self.store.want_again(name, field, now)?;
-        }
-        if released > 0 {
-            tracing::info!(target_name = name, crm, released, "jobs that the schema held up are due again");
-        }
-        Ok(())
-    }
-
     /// Claims, looks up, writes, settles. How many bundles, and whether the target was well.
     async fn lane(
         &mut self,
         setup: &Setup,
         known: &Arc<Known>,
-        urgent: usize,
-        bulk: usize,
+        lot: Lot,
     ) -> Result<(usize, bool), StoreError> {
+        let Lot { urgent, bulk, down_to, percent } = lot;
         let now = self.clock.now();
         let (target, until) = (setup.target.name.as_str(), now + LEASE);
         // Asked first: a claim is a commit, and mostly nothing is due.
-        if self.store.next_due(target)?.is_none_or(|due| due > now) {
+        if self.store.next_due(target, down_to)?.is_none_or(|due| due > now) {
             return Ok((0, true));
         }
-        let leased = self.store.claim_jobs(Claim { target, now, until, urgent, bulk })?;
+        let leased = self.store.claim_jobs(Claim { target, now, until, urgent, bulk, down_to })?;
         if leased.is_empty() {
             return Ok((0, true));
         }
         let mut works: Vec<Work> = leased.into_iter().map(Work::new).collect();
         let bundles = works.len();
-        match self.deliver(setup, known, &mut works, until).await {
-            Ok(()) => {}
+        match self.deliver(setup, known, &mut works, until, percent).await {
+            Ok(full) => self.put_off(&mut works, full),
             Err(GivenUp::Store(error)) => return Err(error),
             Err(GivenUp::LeaseLost) => {
                 tracing::warn!(target_name = target, bundles, "leases ran out before the calls were made");
@@ -298,14 +265,15 @@ impl Courier {
         known: &Arc<Known>,
         works: &mut [Work],
         until: Timestamp,
-    ) -> Result<(), GivenUp> {
+        percent: u64,
+    ) -> Result<Option<Full>, GivenUp> {
         for work in works.iter_mut() {
             self.open(setup, known, work)?;
         }
         let jobs: Vec<i64> =
             works.iter().flat_map(|work| work.leased.jobs.iter().map(|job| job.id)).collect();
-        let until = {
-            let transport = Metered::new(&*setup.account, &self.breaker, &*self.clock);
+        let (until, full) = {
+            let transport = Metered::new(setup, &self.breaker, &*self.clock, &*self.store, percent);
             let errand = Errand {
                 store: &*self.store,
                 clock: &*self.clock,
@@ -328,13 +296,13 @@ impl Courier {
                 self.store.keep_shadow(&setup.target.name, errand.shadow(works))?;
                 works.iter_mut().for_each(|work| work.end_open(&End::Suppressed(SHADOW)));
                 works.iter_mut().for_each(|work| work.row.clone_from(&work.leased.record));
-                return Ok(());
+                return Ok(transport.full());
             }
             errand.write(works).await?;
             if errand.resolve(works).await? {
                 errand.write(works).await?;
             }
-            errand.until.get()
+            (errand.until.get(), transport.full())
         };
         let drifted = asks(works, FirstAid::ReadSchema);
         let now = self.clock.elapsed();
@@ -345,7 +313,16 @@ impl Courier {
             let look = after(self.clock.now(), self.watch.hurry(now));
             works.iter_mut().for_each(|work| work.wait_for_schema(look));
         }
-        Ok(())
+        Ok(full)
+    }
+
+    /// What there was no room for by the account's limits waits until there is some.
+    fn put_off(&mut self, works: &mut [Work], full: Option<Full>) {
+        let Some(full) = full else { return };
+        postpone(works, after(self.clock.now(), full.wait));
+        if full.is_pace {
+            self.paced = self.clock.elapsed() + full.wait;
+        }
     }
 
     /// Looks the lead up, and holds at once what the schema holds up.
@@ -442,19 +419,6 @@ impl Courier {
     fn case<'a>(&self, setup: &Setup, failure: &'a Failure) -> Case<'a> {
         let capability = &setup.target.crm.about().capability;
         Case { search_lag: capability.search_lag, ..Case::new(failure, capability.person, self.clock.now()) }
-    }
-
-    /// What the schema, as last read, says of a failure.
-    fn schema_says(&self, failure: &Failure) -> SchemaSays {
-        let Some(known) = self.watch.known() else { return SchemaSays::Nothing };
-        let health = &known.health;
-        if failure.field.as_ref().is_some_and(|field| health.missing.contains_key(field)) {
-            return SchemaSays::LeaveOut;
-        }
-        match &health.person {
-            Some(why) => SchemaSays::Hold(why.clone()),
-            None => SchemaSays::Nothing,
-        }
     }
 
     fn take_effect(&self, setup: &Setup, effect: Effect) -> Result<(), StoreError> {

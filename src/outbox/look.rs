@@ -1,28 +1,22 @@
 //! A look at a CRM's schema, with the first aid that a refused token needs.
 
 use super::Setup;
-use super::breaker::Breaker;
 use super::retry::{FirstAid, first_aid};
-use super::transport::Metered;
 use super::watch::Known;
-use crate::clock::Clock;
 use crate::config::Target;
 use crate::config::target::Auth;
-use std::sync::Mutex;
-use wabridge_crms::{Desk, Schema};
+use wabridge_crms::{Desk, Schema, Transport};
 use wabridge_model::Failure;
 
 /// Reads the schema; once more with another token, where the CRM refused the one before and there is another.
 pub(super) async fn schema(
     setup: &Setup,
-    breaker: &Mutex<Breaker>,
-    clock: &dyn Clock,
+    transport: &dyn Transport,
     known: Option<&Known>,
 ) -> Result<Schema, Failure> {
-    let transport = Metered::new(&*setup.account, breaker, clock);
     let nothing = Schema::default();
     let desk = Desk {
-        transport: &transport,
+        transport,
         person: setup.target.person,
         key_field: &setup.target.key_field,
         schema: known.map_or(&nothing, |known| &known.schema),

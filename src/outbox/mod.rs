@@ -2,16 +2,18 @@
 //!
 //! In: leased jobs. Out: calls, receipts, and for every failure one decision. Read in this order: [`retry`] (the
 //! one place that decides what follows from a failure), [`breaker`] (whether a target may be called at all),
-//! [`plan`] (what to write), [`courier`] (a step: claim, look up, write, settle), [`watch`] (what the CRM's schema
+//! [`budget`] (what is left of its limits), [`plan`] (what to write), [`courier`] (a step: claim, look up, write, settle), [`watch`] (what the CRM's schema
 //! holds up), [`transport`] (the way there).
 
 pub mod breaker;
+pub mod budget;
 pub mod courier;
 pub mod dice;
 mod dossier;
 mod errand;
 pub mod login;
 pub mod look;
+pub mod meter;
 mod orders;
 pub mod plan;
 pub mod retry;
@@ -19,11 +21,13 @@ mod rollout;
 mod rule;
 mod summaries;
 pub mod transport;
+pub mod usage;
 pub mod watch;
 mod work;
 pub mod worker;
 
 use crate::config::{Config, Target};
+use budget::Budget;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use transport::Account;
@@ -36,6 +40,8 @@ pub struct Setup {
     pub config: Arc<Config>,
     /// The way there.
     pub account: Arc<dyn Account>,
+    /// What is left of the account's limits.
+    pub budget: Arc<Budget>,
 }
 
 impl Setup {

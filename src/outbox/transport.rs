@@ -1,12 +1,10 @@
-//! The way to a CRM over HTTPS, and the meter that every call passes.
+//! The way to a CRM over HTTPS.
 //!
 //! In: a target and its token or login. Out: [`Account`]s that send each call once, with credentials, within 30 s, to the
 //! configured host alone: no redirect is followed, no proxy of the environment used, nothing repeated. Neither URL
 //! nor token is ever logged or part of an error.
 
-use super::breaker::Breaker;
 use super::login::{Login, Unable, Vault};
-use crate::clock::Clock;
 use crate::config::target::Auth;
 use crate::config::{SecretFault, SecretReference, Target};
 use data_encoding::BASE64;
@@ -14,8 +12,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use wabridge_crms::{Answer, AuthScheme, Call, Later, Method, NoAnswer, Transport};
 
@@ -27,9 +24,6 @@ pub const TOTAL: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(20);
 /// The longest answer.
 const LONGEST: usize = 8 * 1024 * 1024;
-
-/// The code of a call that was held back since one before it said to wait.
-pub const HELD_BACK: &str = "held_back";
 
 /// One account of a CRM, with its token.
 pub trait Account: Transport {
@@ -242,48 +236,4 @@ fn is_tls(error: &reqwest::Error) -> bool {
         source = cause.source();
     }
     false
-}
-
-/// Counts every call of a step into the breaker, and holds back what comes after one that says to wait.
-pub(super) struct Metered<'a> {
-    inner: &'a dyn Transport,
-    breaker: &'a Mutex<Breaker>,
-    clock: &'a dyn Clock,
-    held_back: AtomicBool,
-}
-
-impl<'a> Metered<'a> {
-    pub(super) fn new(
-        inner: &'a dyn Transport,
-        breaker: &'a Mutex<Breaker>,
-        clock: &'a dyn Clock,
-    ) -> Metered<'a> {
-        Metered { inner, breaker, clock, held_back: AtomicBool::new(false) }
-    }
-
-    fn note(&self, result: &Result<Answer, NoAnswer>) {
-        let now = self.clock.elapsed();
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(answer) if answer.status == 429 => self.held_back.store(true, Ordering::Release),
-            Ok(answer) if answer.status < 500 => breaker.answered(now),
-            Ok(_) | Err(_) => breaker.failed(now),
-        }
-        if breaker.state(now) == super::breaker::State::Open {
-            self.held_back.store(true, Ordering::Release);
-        }
-    }
-}
-
-impl Transport for Metered<'_> {
-    fn send(&self, call: Call) -> Later<'_, Result<Answer, NoAnswer>> {
-        Box::pin(async move {
-            if self.held_back.load(Ordering::Acquire) {
-                return Err(NoAnswer { sent: false, code: HELD_BACK });
-            }
-            let result = self.inner.send(call).await;
-            self.note(&result);
-            result
-        })
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::Setup;
 use super::dossier::Dossier;
+use super::meter::QUOTA;
 use super::plan::{Draft, Sheet, Stand};
 use super::retry::{Effect, FirstAid, after, cause, first_aid};
 use super::rule::Standing;
@@ -24,6 +25,9 @@ const MOVED_BY_OTHERS: &str = "moved_by_others";
 const SWITCHED_OFF: &str = "switched_off";
 /// The target only says what it would write.
 pub(super) const SHADOW: &str = "shadow";
+
+/// A limit of the account leaves no room.
+pub(super) const POSTPONED: &str = "waiting: quota";
 
 /// How the cause begins of what was instructed and cannot be obeyed.
 const INSTRUCTION: &str = "instruction";
@@ -457,6 +461,19 @@ pub(super) fn spread(works: &mut [Work], floor: Effect, now: Timestamp) {
     }
 }
 
+/// Has what a limit left no room for wait until there is some, and what waits for it as well.
+pub(super) fn postpone(works: &mut [Work], due_at: Timestamp) {
+    let is_full = |failure: &Failure| failure.code == QUOTA;
+    let full = |work: &&mut Work| work.failures.iter().flatten().any(is_full);
+    for work in works.iter_mut().filter(full) {
+        for (end, failure) in work.ends.iter_mut().zip(&mut work.failures) {
+            if failure.take_if(|failure| is_full(failure) || *failure == Failure::waiting()).is_some() {
+                *end = Some(End::Retry { due_at, spent: false, cause: POSTPONED.to_owned() });
+            }
+        }
+    }
+}
+
 /// Whether any failure needs this before it can be decided.
 pub(super) fn asks(works: &[Work], aid: FirstAid) -> bool {
     works.iter().flat_map(|work| work.failures.iter().flatten()).any(|failure| first_aid(failure.kind) == aid)
@@ -467,6 +484,8 @@ pub(super) fn result_of(end: &End) -> &'static str {
     match end {
         End::Done { .. } => "done",
         End::Suppressed(_) => "suppressed",
+        // No attempt was made.
+        End::Retry { cause, .. } if cause == POSTPONED => "postponed",
         End::Retry { .. } => "retry",
         End::Doubt { .. } => "doubt",
         End::Held(_) => "held",

@@ -4,6 +4,7 @@
 //! What a thread is in the middle of when it is stopped for good is given a while, and is in doubt afterwards.
 
 use super::Setup;
+use super::budget::Budget;
 use super::courier::{AUTH, Courier, Step};
 use super::dice::Dice;
 use super::login::Vault;
@@ -59,6 +60,8 @@ pub struct Equipment {
 pub struct Couriers {
     equipment: Equipment,
     workers: Mutex<BTreeMap<String, Worker>>,
+    /// By account: several targets may write to one.
+    budgets: Mutex<BTreeMap<String, Arc<Budget>>>,
 }
 
 impl Couriers {
@@ -71,7 +74,7 @@ impl Couriers {
         if doubtful > 0 {
             tracing::info!(doubtful, "jobs were under way when the process ended; they are looked for first");
         }
-        Ok(Couriers { equipment, workers: Mutex::default() })
+        Ok(Couriers { equipment, workers: Mutex::default(), budgets: Mutex::default() })
     }
 
     /// Finds the way to every target of a configuration, and changes nothing yet.
@@ -80,9 +83,12 @@ impl Couriers {
     /// When a token cannot be read.
     pub fn prepare(&self, config: &Config) -> Result<Vec<Setup>, SecretError> {
         let shared = Arc::new(config.clone());
+        let mut budgets = self.budgets().clone();
         let setup = |target: &Target| {
             let account = (self.equipment.ways)(target)?;
-            Ok(Setup { target: target.clone(), config: Arc::clone(&shared), account })
+            let budget = budgets.entry(target.account()).or_insert_with(|| Budget::new(target).into());
+            let budget = Arc::clone(budget);
+            Ok(Setup { target: target.clone(), config: Arc::clone(&shared), account, budget })
         };
         config.targets.iter().map(setup).collect()
     }
@@ -101,6 +107,8 @@ impl Couriers {
             workers.remove(&name);
         }
         for setup in setups {
+            setup.budget.configure(&setup.target);
+            self.budgets().insert(setup.target.account(), Arc::clone(&setup.budget));
             let name = setup.target.name.clone();
             if store.target(&name)?.paused.as_deref() == Some(AUTH) {
                 store.pause_target(&name, None)?;
@@ -127,6 +135,10 @@ impl Couriers {
         // All are told before any is waited for.
         workers.values().for_each(Worker::tell);
         workers.clear();
+    }
+
+    fn budgets(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Budget>>> {
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn workers(&self) -> MutexGuard<'_, BTreeMap<String, Worker>> {

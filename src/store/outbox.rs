@@ -134,6 +134,8 @@ pub struct Claim<'a> {
     pub urgent: usize,
     /// The most bundles without.
     pub bulk: usize,
+    /// Nothing less urgent is leased, not even along with its lead, but for a person without a record.
+    pub down_to: Priority,
 }
 
 /// All that is due of one lead and target, leased. The attempt is committed: if nothing more is heard of it, its
@@ -283,6 +285,17 @@ pub struct Conversation {
     pub until: Timestamp,
 }
 
+/// What was used of a limit of a target within a span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// The limit's name; with `.size` behind it, how much there is of it, at no time.
+    pub budget: String,
+    /// When the span began.
+    pub span: Timestamp,
+    /// How much.
+    pub amount: u64,
+}
+
 /// A field in a record as it stands, beside what would be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShadowRow {
@@ -333,11 +346,11 @@ pub trait Outbox: Send + Sync {
     /// As above.
     fn settle_jobs(&self, settled: Vec<Settled>) -> Result<(), StoreError>;
 
-    /// When the next job of a target is due, if any waits.
+    /// When the next job of a target is due that is at least so urgent, if any waits.
     ///
     /// # Errors
     /// As above.
-    fn next_due(&self, target: &str) -> Result<Option<Timestamp>, StoreError>;
+    fn next_due(&self, target: &str, down_to: Priority) -> Result<Option<Timestamp>, StoreError>;
 
     /// Makes held jobs pending again, and due, whose cause begins with this. How many.
     ///
@@ -436,4 +449,22 @@ pub trait Outbox: Send + Sync {
     /// As above.
     fn shadow(&self, target: &str, after: Option<LeadId>, limit: usize)
     -> Result<Vec<ShadowRow>, StoreError>;
+
+    /// Keeps what was used of a target's limits, in place of what was kept of the same spans.
+    ///
+    /// # Errors
+    /// As above.
+    fn keep_used(&self, target: &str, rows: &[Used]) -> Result<(), StoreError>;
+
+    /// What was used of a target's limits, the spans of each in order.
+    ///
+    /// # Errors
+    /// As above.
+    fn used(&self, target: &str) -> Result<Vec<Used>, StoreError>;
+
+    /// How many leads something was written for since then.
+    ///
+    /// # Errors
+    /// As above.
+    fn leads_written(&self, target: &str, since: Timestamp) -> Result<u64, StoreError>;
 }

@@ -2,6 +2,7 @@
 //!
 //! In: what the web layer counts, and the books when someone looks. Out: the OpenMetrics text.
 
+use super::quota::Quotas;
 use crate::store::outbox::Depth;
 use crate::store::{Backlog, Books, StoreError};
 use jiff::Timestamp;
@@ -136,13 +137,14 @@ struct OfTarget {
 }
 
 /// What is counted on the way to CRMs.
-struct Delivery {
+pub(super) struct Delivery {
     attempts: Family<Attempted, Counter>,
     duration: Family<OfCrm, Histogram, fn() -> Histogram>,
     ambiguous: Family<OfCrm, Counter>,
     breakers: Family<OfTarget, Gauge>,
     drift: Family<Drifted, Counter>,
     summaries: Family<Summarised, Counter>,
+    pub(super) quotas: Quotas,
 }
 
 /// What is so at the moment when someone looks.
@@ -178,7 +180,7 @@ pub struct Metrics {
     behind: Gauge<f64, AtomicU64>,
     clock_unsure: Gauge,
     alerts: Family<Firing, Gauge>,
-    delivery: Delivery,
+    pub(super) delivery: Delivery,
     /// By provider, for the alerts: a family of metrics can only be written out.
     unproven: Mutex<BTreeMap<&'static str, u64>>,
     /// Held while the books are copied in and written out.
@@ -288,6 +290,7 @@ impl Delivery {
             breakers: Family::default(),
             drift: Family::default(),
             summaries: Family::default(),
+            quotas: Quotas::default(),
         }
     }
 }
@@ -308,6 +311,7 @@ impl Metrics {
         let help =
             "Conversations by how the endpoint of [summary] served: used, remembered, or why it did not";
         registry.register("summaries", help, delivery.summaries.clone());
+        delivery.quotas.register(registry);
     }
 
     /// Counts an attempt at a job.

@@ -7,6 +7,7 @@ mod humans;
 mod modes;
 mod once;
 mod person_rule;
+mod quota;
 mod rollout;
 mod storm;
 mod summary;

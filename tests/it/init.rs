@@ -91,12 +91,12 @@ fn every_table_and_key_that_this_version_reads_is_explained() {
             "link" => ("[[link]]".to_owned(), keys_of(&text, "[[link]]")),
             "target" => {
                 let mut explained = keys_of(&text, "[[target]]");
-                for part in ["fields", "deal", "person_rule"] {
+                for part in ["fields", "deal", "person_rule", "quota"] {
                     let head = format!("[target.{part}]");
                     let keys = keys_of(&text, &head);
                     assert!(!keys.is_empty(), "{head}");
                     if part != "fields" {
-                        let known = known(&format!("[[target]]\n{head}\nzzzz = 1"));
+                        let known = known(&format!("[[target]]\ncrm = \"hubspot\"\n{head}\nzzzz = 1"));
                         assert!(known.is_subset(&keys), "{head} does not explain all of {known:?}");
                     }
                     explained.insert(part.to_owned());

@@ -8,7 +8,7 @@ use wabridge::routing::Routes;
 use wabridge::store::Outbox;
 use wabridge::store::outbox::{Claim, End, Leased, Settled};
 use wabridge::web::api::token::Scope;
-use wabridge_model::OperationKind;
+use wabridge_model::{OperationKind, Priority};
 
 const A: &str = "919876543210";
 const B: &str = "919876543211";
@@ -26,7 +26,14 @@ async fn desk() -> Desk {
 }
 
 fn lease(desk: &Desk) -> Vec<Leased> {
-    let claim = Claim { target: "hubspot", now: noon(0), until: noon(60), urgent: 10, bulk: 10 };
+    let claim = Claim {
+        target: "hubspot",
+        now: noon(0),
+        until: noon(60),
+        urgent: 10,
+        bulk: 10,
+        down_to: Priority::Bulk,
+    };
     desk.store.claim_jobs(claim).unwrap()
 }
 

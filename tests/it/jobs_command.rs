@@ -12,7 +12,7 @@ use wabridge::config::Config;
 use wabridge::routing::Routes;
 use wabridge::store::Outbox;
 use wabridge::store::outbox::{Claim, End, JobFilter, Settled};
-use wabridge_model::OperationKind;
+use wabridge_model::{OperationKind, Priority};
 
 const PHONE: &str = "invalid: VALIDATION_ERROR (field phone) [400]";
 const OTHER: &str = "invalid: it's wrong [400]";
@@ -30,7 +30,16 @@ fn refused() -> (Account, Vec<i64>) {
         project(&store, &[message(by_number(n), &format!("m{n}"), now)]);
         let now = now + SignedDuration::from_hours(1);
         let until = now + SignedDuration::from_mins(1);
-        let leased = store.claim_jobs(Claim { target: "hubspot", now, until, urgent: 10, bulk: 10 }).unwrap();
+        let leased = store
+            .claim_jobs(Claim {
+                target: "hubspot",
+                now,
+                until,
+                urgent: 10,
+                bulk: 10,
+                down_to: Priority::Bulk,
+            })
+            .unwrap();
         assert_eq!(leased.len(), 1);
         let settled = leased.into_iter().map(|bundle| {
             let end = |kind| match kind {

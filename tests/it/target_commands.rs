@@ -202,3 +202,31 @@ fn a_target_that_does_not_exist_exits_65_with_the_nearest_name() {
     }
     assert!(account.methods().is_empty(), "nobody was asked");
 }
+
+#[test]
+fn a_forecast_says_whether_leads_fit_and_if_not_from_when_on_nothing_is_left() {
+    let account = Account::of(&format!("{FIELDS}[target.quota]\ndaily = 10_000\n"));
+    somebody_writes(&account);
+    let fits = account.run(&["forecast", "--leads", "100/h"]);
+    assert_eq!(fits.code, 0, "{fits:?}");
+    for line in [
+        "  daily    9600 of 10000 calls within 24 h, 96 %: 4.0 each, for a lead alone; 0 used now\n",
+        "           fits; what can wait will have to\n",
+        "  search   1 of 5 searches within 1 s, 20 %: 1.0 each, for a lead alone; 0 used now\n",
+    ] {
+        assert!(fits.out.contains(line), "no '{line}' in\n{}", fits.out);
+    }
+    let over = account.run(&["forecast", "--leads", "10000/d", "--target", "hubspot", "--json"]);
+    assert_eq!(over.code, 1, "{over:?}");
+    let said: Value = serde_json::from_str(&over.out).unwrap();
+    let daily = &said["items"][0]["limits"][0];
+    assert_eq!(
+        (&said["fits"], &daily["fits"], &daily["expected"]),
+        (&json!(false), &json!(false), &json!(40_000))
+    );
+    assert!(daily["runs_out_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{said}");
+    let listed = account.run(&["target", "list"]);
+    assert!(listed.out.contains("  quota     0 of 10000 calls within 24 h, 0 %\n"), "{}", listed.out);
+    assert_eq!(account.run(&["forecast", "--leads", "1/h", "--target", "hubspott"]).code, 65);
+    assert_eq!(account.run(&["forecast", "--leads", "many"]).code, 64);
+}

@@ -4,6 +4,7 @@
 //! for, as many in one request as its limits allow. The search is wide on purpose: HubSpot's searchable numbers lack
 //! the country code, so numbers of two countries collide there; [`crate::choose`] then compares the numbers.
 
+use super::limits::SEARCH;
 use super::line::{Line, Object, next_page, post_read, url};
 use super::read::{by_id, values};
 use crate::choose::{Candidate, choose};
@@ -137,7 +138,7 @@ async fn search(line: &Line<'_>, people: &[&Who], fields: &[String]) -> Result<V
     let mut body = body(line.desk, people, fields);
     let mut found = Vec::new();
     for _ in 0..PAGES {
-        let call: Call = post_read("contacts/search", body.clone()).class("search");
+        let call: Call = post_read("contacts/search", body.clone()).class(SEARCH);
         let bsuid = || people.iter().find_map(|who| who.bsuid.as_ref()).map(|(field, _)| field.as_str());
         let page = line.ask(call, "contact").await.map_err(|failure| drifted(failure, bsuid()))?;
         found.extend(Object::results(&page));

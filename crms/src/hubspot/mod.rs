@@ -27,6 +27,7 @@ mod batch;
 mod deal;
 mod failure;
 mod find;
+mod limits;
 mod line;
 mod read;
 mod schema;
@@ -94,6 +95,7 @@ static ABOUT: About = About {
         notices: NoticeProof::Signed,
         quiet: false,
     },
+    limits: &limits::LIMITS,
 };
 
 impl Crm for HubSpot {

@@ -3,8 +3,29 @@
 //! In: a call. Out: credits. Zoho tells what is left (`X-API-CREDITS-REMAINING`) only once half is used, so that
 //! until then somebody has to count.
 
-use crate::transport::Call;
+use crate::limit::{DAY, Limit, Told, number};
+use crate::transport::{Answer, Call};
 use serde_json::Value;
+
+/// What every edition has that is paid for, without what each user adds. A free one has 5,000: once answers tell what
+/// is left of them, what is here beyond that counts as used.
+const FEWEST: u64 = 50_000;
+
+/// Credits within any 24 hours. How many there are no answer says.
+pub(super) static LIMITS: [Limit; 1] = [Limit {
+    name: "credits",
+    unit: "credits",
+    size: FEWEST,
+    window: DAY,
+    cost: credits,
+    told,
+    new_lead: 4,
+    conversation: 2,
+}];
+
+fn told(answer: &Answer) -> Option<Told> {
+    Some(Told { left: number(answer, "x-api-credits-remaining")?, of: None })
+}
 
 /// The credits of a call: a read is one; a write one for every ten records; a query by its `limit`.
 #[must_use]

@@ -107,6 +107,7 @@ static ABOUT: About = About {
         notices: NoticeProof::SharedSecret,
         quiet: true,
     },
+    limits: &credits::LIMITS,
 };
 
 /// Zoho's module for our word.

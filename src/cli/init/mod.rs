@@ -14,9 +14,9 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use wabridge_crms::Crm;
 use wabridge_crms::mapping::standard;
 use wabridge_crms::registry::{self as crms, CRMS};
+use wabridge_crms::{Crm, Limit};
 use wabridge_providers::registry::{self, PROVIDERS};
 use wabridge_providers::signature::Scheme;
 use wabridge_providers::{About, Provider};
@@ -153,6 +153,19 @@ fn next(path: &Path, draft: &Draft<'_>, secrets: &[NewSecret], out: &mut impl Wr
     ))
 }
 
+/// A line for each of a CRM's limits.
+fn quota(limits: &[Limit]) -> String {
+    let line = |limit: &Limit| {
+        let Limit { name, unit, size, window, .. } = limit;
+        let window = match window.as_secs() {
+            seconds @ 3600.. => format!("{} h", seconds / 3600),
+            seconds => format!("{seconds} s"),
+        };
+        format!("# So many {unit} within {window}.\n# {name} = {size}\n")
+    };
+    limits.iter().map(line).chain(["\n".to_owned()]).collect()
+}
+
 /// What is written, and for whom.
 struct Draft<'a> {
     provider: &'static dyn Provider,
@@ -237,6 +250,7 @@ impl Draft<'_> {
             .replace("{person}", about.people.first().copied().unwrap_or("contact"))
             .replace("{channel}", self.name())
             .replace("{standard}", &standard.join(", "))
+            .replace("{quota}\n", &quota(about.limits))
             .replace("{signals}", &SIGNALS.join(", "))
             .replace("{company}", words.company)
             .replace("{pipeline}", words.pipeline)

@@ -6,11 +6,14 @@ use crate::cli::told::{by_config, counted, crm_name};
 use crate::config::{Config, Target};
 use crate::delivery::depth::{AtTarget, by_target, dead_of};
 use crate::exit::Exit;
+use crate::outbox::budget::{Seen, usages};
 use crate::outbox::courier::AUTH;
+use crate::outbox::usage::Moment;
 use crate::store::login::LoginRow;
-use crate::store::outbox::{Depth, TargetRow};
+use crate::store::outbox::{Depth, TargetRow, Used};
 use jiff::{SignedDuration, Timestamp};
 use std::io::{self, Write};
+use std::time::Duration;
 use wabridge_crms::schema::Schema;
 
 /// Show each target: its CRM, whether it is written to, what its CRM lacks, what waits
@@ -33,6 +36,8 @@ impl List {
                 let row = api.store.login(&target.name).map_err(wrong)?;
                 login(&target.name, row.as_ref(), config, out)?;
             }
+            let used = api.store.used(config.owner_of(target)).map_err(wrong)?;
+            quota(target, &used, config, out)?;
         }
         if config.targets.is_empty() {
             writeln!(out, "The configuration has no [[target]]; `wabridge init --crm hubspot` writes one.")?;
@@ -87,6 +92,25 @@ fn login(name: &str, row: Option<&LoginRow>, config: &Config, out: &mut impl Wri
         Some(LoginRow { changed_at, .. }) => format!("renewed {}", clock_time(*changed_at, &config.region)),
     };
     writeln!(out, "  {:<9} {text}", "login")
+}
+
+/// What is used of each limit of hours.
+fn quota(target: &Target, used: &[Used], config: &Config, out: &mut impl Write) -> io::Result<()> {
+    let at = Moment::new(now(), Duration::ZERO);
+    for usage in usages(target, used).iter().filter(|usage| usage.limit.is_long()) {
+        let Seen { limit, used, size, runs_out } = Seen::of(usage, at);
+        let percent = used.saturating_mul(100) / size.max(1);
+        let (unit, hours) = (limit.unit, limit.window.as_secs() / 3600);
+        write!(out, "  {:<9} {used} of {size} {unit} within {hours} h, {percent} %", "quota")?;
+        match runs_out {
+            Some(at) => {
+                let at = clock_time(at, &config.region);
+                writeln!(out, "; at the rate of the last hour nothing is left from {at} on")?;
+            }
+            None => writeln!(out)?,
+        }
+    }
+    Ok(())
 }
 
 fn schema(target: &Target, row: &TargetRow, now: Timestamp, out: &mut impl Write) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 mod auth;
 mod fields;
+mod quota;
 mod read;
 
 pub use auth::{Auth, Login};
@@ -64,6 +65,8 @@ pub struct Target {
     pub person_rule: PersonRule,
     /// Whether a demo request makes a task.
     pub tasks: bool,
+    /// How much there is of the CRM's limits, where that is configured.
+    pub quota: BTreeMap<&'static str, u64>,
 }
 
 /// Whether a target is written to.
@@ -169,6 +172,19 @@ impl Target {
             owners: BTreeMap::new(),
             person_rule: PersonRule::default(),
             tasks: true,
+            quota: BTreeMap::new(),
+        }
+    }
+
+    /// Which account it writes to: several targets may write to one, and share its limits.
+    #[must_use]
+    pub fn account(&self) -> String {
+        let about = self.crm.about();
+        let host = self.base_url.as_deref().unwrap_or(about.base_url);
+        match &self.auth {
+            Auth::Token(token) => format!("{} {host} {token}", about.slug),
+            // Of which account it is, only who logged in knows.
+            Auth::Login(_) => format!("{} {host} login of {}", about.slug, self.name),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How `[[target]]` is read: each key by its own rule, so that one mistake hides no other.
 
-use super::{Activity, Deal, Mode, PersonRule, SIGNALS, Target, WINDOW_REFRESH, auth, fields};
+use super::{Activity, Deal, Mode, PersonRule, SIGNALS, Target, WINDOW_REFRESH, auth, fields, quota};
 use crate::config::channel::{Channel, name, phone};
 use crate::config::document::{Found, Table, nearest};
 use crate::config::server::Server;
@@ -57,6 +57,7 @@ impl Around<'_> {
         let owners = by_name(&mut table, "owners", "{ sales = \"77310001\" }");
         let person_rule = person_rule(&mut table);
         let tasks = table.boolean("tasks").unwrap_or(true);
+        let quota = quota::read(&mut table, about);
         let ours = self.ours();
         let around = fields::Around { ours: &ours, has_pages: self.server.public_url.is_some() };
         let fields = fields::read(&mut table, about, &key_field, &around);
@@ -80,6 +81,7 @@ impl Around<'_> {
             owners,
             person_rule,
             tasks,
+            quota,
         })
     }
 

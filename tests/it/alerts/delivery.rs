@@ -7,6 +7,7 @@ use std::time::Duration;
 use wabridge::alerts::Alert;
 use wabridge::config::target::{Auth, Login, Mode};
 use wabridge::config::{SecretReference, Target};
+use wabridge::outbox::budget::Seen;
 use wabridge::store::login::{LoginRow, Logins};
 use wabridge::store::outbox::Outbox;
 use wabridge_crms::registry;
@@ -230,4 +231,33 @@ async fn a_crm_that_is_gone_is_told_after_a_quarter_of_an_hour_until_it_answers(
     assert_eq!(told["since"], "2026-11-22T12:00:00Z");
     watch.metrics.breaker("hubspot", 0);
     watch.told(Alert::BreakerOpen, "resolved").await;
+}
+
+#[actix_web::test]
+async fn what_is_used_of_a_limit_is_told_at_each_share_with_the_hour_of_its_end() {
+    let mut watch = watch();
+    let used = |watch: &Watch, used, runs_out| {
+        let limit = &registry::find("hubspot").unwrap().about().limits[0];
+        watch.metrics.quota("hubspot", vec![Seen { limit, used, size: 1_000, runs_out }]);
+    };
+    used(&watch, 699, None);
+    assert_eq!(watch.step().await, NOTHING, "seventy percent are allowed");
+    used(&watch, 700, Some(noon(7_200)));
+    let told = watch.told(Alert::Quota, "firing").await;
+    let said = "'hubspot': 700 of 1000 calls (daily, 24 h) are used, 70 %; at the rate of the last hour nothing is \
+                left from 2026-11-22 14:00 UTC on";
+    assert_eq!(told["text"], said);
+    used(&watch, 850, None);
+    let told = watch.step().await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(text(&told[0], "lost").contains("what can wait does"), "{told:?}");
+    assert!(text(&told[0], "text").ends_with("it suffices"), "{told:?}");
+    used(&watch, 950, Some(noon(0)));
+    let told = watch.step().await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(text(&told[0], "text").ends_with("nothing is left"), "{told:?}");
+    used(&watch, 699, None);
+    let told: Vec<Value> = watch.step().await;
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.iter().all(|told| told["state"] == "resolved"), "{told:?}");
 }

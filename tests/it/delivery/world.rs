@@ -13,6 +13,7 @@ use wabridge::clock::{Clock, SetClock};
 use wabridge::config::{Config, Live, Target};
 use wabridge::delivery::online::{Wire, to_make};
 use wabridge::outbox::Setup;
+use wabridge::outbox::budget::Budget;
 use wabridge::outbox::courier::Courier;
 use wabridge::outbox::dice::Dice;
 use wabridge::outbox::transport::Account;
@@ -272,7 +273,8 @@ impl World {
 
     /// The targets of a configuration, each a CRM as it is when nobody has set anything up.
     pub(crate) fn bare(targets: &str) -> World {
-        let folder = TempDir::new().unwrap();
+        // In memory, where the system has such a place: nothing here is about disks.
+        let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
         let config = Config::parse(&format!("{CHANNEL}{targets}"), "wabridge.toml").unwrap();
         let store = open(&folder.path().join("wabridge.db"));
         let noon = Timestamp::from_second(NOON).unwrap();
@@ -294,7 +296,8 @@ impl World {
         let post = |(seed, target): (u64, &Target)| {
             let crm = Arc::new(Simulated::new(simulator(target.crm.about().slug), Arc::clone(&clock)));
             let account: Arc<dyn Account> = crm.clone();
-            let setup = Setup { target: target.clone(), config: Arc::clone(&shared), account };
+            let (config, budget) = (Arc::clone(&shared), Arc::new(Budget::new(target)));
+            let setup = Setup { target: target.clone(), config, account, budget };
             let setup: Arc<Live<Setup>> = Arc::new(setup.into());
             let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
             let courier = Courier::new(
@@ -320,7 +323,9 @@ impl World {
         for (name, post) in &mut self.posts {
             let target = self.config.target(name).unwrap().clone();
             let account: Arc<dyn Account> = post.crm.clone();
-            post.setup.set(Setup { target, config: Arc::clone(&shared), account });
+            let (config, budget) = (Arc::clone(&shared), Arc::clone(&post.setup.get().budget));
+            budget.configure(&target);
+            post.setup.set(Setup { target, config, account, budget });
         }
     }
 
@@ -329,8 +334,13 @@ impl World {
         self.store.doubt_expired(Timestamp::MAX).unwrap();
         for (seed, post) in (100..).zip(self.posts.values_mut()) {
             let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (self.store.clone(), self.clock.clone());
+            let before = post.setup.get();
+            let Setup { target, config, account, .. } = &*before;
+            let budget = Arc::new(Budget::new(target));
+            let (target, config, account) = (target.clone(), Arc::clone(config), Arc::clone(account));
+            post.setup.set(Setup { target, config, account, budget });
             let (setup, dice) = (Arc::clone(&post.setup), Dice::seeded(seed));
-            post.courier = Courier::new(store, clock, Arc::default(), setup, dice, false);
+            post.courier = Courier::new(store, clock, Arc::clone(&self.metrics), setup, dice, false);
             post.not_before = None;
         }
     }

@@ -19,7 +19,7 @@ use wabridge_model::chatbot::{ChatbotEvent, ChatbotEventType};
 use wabridge_model::event::*;
 use wabridge_model::evidence::{Proof, Report};
 use wabridge_model::id::{Bsuid, EventKey, LeadId};
-use wabridge_model::{Country, Failure, FailureKind, MatchedBy, OperationKind, Phone, RecordRef};
+use wabridge_model::{Country, Failure, FailureKind, MatchedBy, OperationKind, Phone, Priority, RecordRef};
 
 /// A CRM that nobody calls: the outbox never does.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ static NOBODY: About = About {
         notices: NoticeProof::None,
         quiet: false,
     },
+    limits: &[],
 };
 
 fn refuse<T: Send + 'static>() -> Later<'static, Result<T, Failure>> {
@@ -212,7 +213,14 @@ impl Bench {
     }
 
     pub(crate) fn claim_some(&self, urgent: usize, bulk: usize) -> Vec<Leased> {
-        let claim = Claim { target: CRM, now: self.now, until: self.now + minutes(1), urgent, bulk };
+        let claim = Claim {
+            target: CRM,
+            now: self.now,
+            until: self.now + minutes(1),
+            urgent,
+            bulk,
+            down_to: Priority::Bulk,
+        };
         let leased = self.store.claim_jobs(claim).unwrap();
         self.assert_balanced();
         leased

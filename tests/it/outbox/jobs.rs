@@ -100,7 +100,11 @@ fn a_lease_that_is_extended_does_not_run_out_and_at_a_start_all_are_in_doubt() {
     bench.later(minutes(5));
     assert_eq!(bench.store.doubt_expired(bench.now).unwrap(), 0);
     assert_eq!(bench.store.doubt_expired(jiff::Timestamp::MAX).unwrap(), 2);
-    assert_eq!(bench.store.next_due(CRM).unwrap(), Some(start()), "it is looked into at once");
+    assert_eq!(
+        bench.store.next_due(CRM, Priority::Bulk).unwrap(),
+        Some(start()),
+        "it is looked into at once"
+    );
     let (_, attempts) = bench.store.job(jobs[0]).unwrap().unwrap();
     assert_eq!(attempts.len(), 1);
     assert_eq!((attempts[0].began_at, attempts[0].ended_at), (start(), None));
@@ -116,7 +120,7 @@ fn nobody_is_tried_before_they_are_due_however_often_they_write() {
     bench.later(minutes(1));
     bench.write(1, "b");
     assert!(bench.claim().is_empty());
-    assert_eq!(bench.store.next_due(CRM).unwrap(), Some(due));
+    assert_eq!(bench.store.next_due(CRM, Priority::Bulk).unwrap(), Some(due));
     bench.now = due;
     let leased = bench.claim_one();
     assert!(leased.jobs.iter().all(|job| job.attempts == 1), "{leased:?}");
@@ -134,7 +138,7 @@ fn while_the_person_backs_off_the_rest_waits_with_it() {
     bench.settle_each(&leased, |job| retry(if job.kind == Kind::Person { due } else { soon }, true));
     bench.now = soon;
     assert!(bench.claim().is_empty());
-    assert_eq!(bench.store.next_due(CRM).unwrap(), Some(due), "nobody is woken in vain");
+    assert_eq!(bench.store.next_due(CRM, Priority::Bulk).unwrap(), Some(due), "nobody is woken in vain");
     bench.now = due;
     assert_eq!(bench.claim_one().jobs.len(), 2);
 }

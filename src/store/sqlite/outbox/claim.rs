@@ -31,7 +31,7 @@ pub(super) fn claim(connection: &Connection, claim: &Claim<'_>) -> Result<Vec<Le
     let urgent = [Priority::First, Priority::Urgent].as_slice();
     for (priorities, limit) in [(urgent, claim.urgent), (&[Priority::Bulk], claim.bulk)] {
         let full = leased.len() + limit;
-        for priority in priorities {
+        for priority in priorities.iter().filter(|priority| **priority <= claim.down_to) {
             lease_some(connection, claim, lease, *priority, full, &mut leased)?;
         }
     }
@@ -83,7 +83,7 @@ fn bundle(
     }
     let mut jobs = Vec::new();
     for mut row in of_lead(connection, claim.target, lead)? {
-        if !goes_along(&row, claim.now, record.is_some()) {
+        if !goes_along(&row, claim, record.is_some()) {
             continue;
         }
         take(connection, claim, lease, &row)?;
@@ -132,13 +132,15 @@ fn person_allows(
 
 /// Whether a job is leased with its lead: it is due, or it will be soon and one call may do for both. The person
 /// goes before everything else where no record is known.
-fn goes_along(row: &JobRow, now: Timestamp, has_record: bool) -> bool {
-    let job = &row.job;
+fn goes_along(row: &JobRow, claim: &Claim<'_>, has_record: bool) -> bool {
+    let (job, now) = (&row.job, claim.now);
+    let is_needed = job.kind == OperationKind::Person && !has_record;
+    if job.priority > claim.down_to && !is_needed {
+        return false;
+    }
     match job.state {
         JobState::Pending | JobState::Doubt if row.backs_off() => job.due_at <= now,
-        JobState::Pending => {
-            job.due_at <= now + BULK_INTERVAL || job.kind == OperationKind::Person && !has_record
-        }
+        JobState::Pending => job.due_at <= now + BULK_INTERVAL || is_needed,
         _ => false,
     }
 }
@@ -162,10 +164,15 @@ fn take(connection: &Connection, claim: &Claim<'_>, lease: i64, row: &JobRow) ->
     Ok(())
 }
 
-/// When the next job of a target is due.
-pub(super) fn next_due(connection: &Connection, target: &str) -> Result<Option<Timestamp>, StoreError> {
+/// When the next job of a target is due that is at least so urgent.
+pub(super) fn next_due(
+    connection: &Connection,
+    target: &str,
+    down_to: Priority,
+) -> Result<Option<Timestamp>, StoreError> {
     let mut next = None;
-    for priority in [Priority::First, Priority::Urgent, Priority::Bulk] {
+    let all_of = [Priority::First, Priority::Urgent, Priority::Bulk];
+    for priority in all_of.into_iter().filter(|priority| *priority <= down_to) {
         let values = params![target, super::rows::rank(priority)];
         let due: Vec<i64> = all(connection, "read when a job is due", FIRST_DUE, values, |row| row.get(0))?;
         next = due.into_iter().chain(next).min();
@@ -197,7 +204,7 @@ mod tests {
             assert!(!plan.iter().any(|step| step.contains("SCAN") || step.contains("TEMP")), "{plan:?}");
         }
         let now = instant(100_000);
-        let claim = Claim { target: "crm", now, until: now, urgent: 10, bulk: 10 };
+        let claim = Claim { target: "crm", now, until: now, urgent: 10, bulk: 10, down_to: Priority::Bulk };
         assert_eq!(super::claim(&connection, &claim).unwrap().len(), 20);
     }
 }

@@ -13,6 +13,7 @@ mod rows;
 mod targets;
 mod tend;
 mod unite;
+mod used;
 mod want;
 
 pub(super) use hook::changed;
@@ -24,13 +25,17 @@ use crate::routing::Routes;
 use crate::store::StoreError;
 use crate::store::outbox::{
     Attempt, Claim, Conversation, Depth, Job, JobFilter, Leased, Outbox, RecordRow, Settled, ShadowRow,
-    TargetRow,
+    TargetRow, Used,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
 use std::sync::{Arc, PoisonError};
+use wabridge_model::Priority;
 use wabridge_model::id::LeadId;
+
+/// What was used longer ago is of no use: no limit has so long a window.
+const REMEMBERED: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
 
 /// Jobs that are changed in one transaction where a person asks for many.
 const SLICE: usize = 500;
@@ -113,10 +118,10 @@ impl Outbox for SqliteStore {
     }
 
     fn claim_jobs(&self, asked: Claim<'_>) -> Result<Vec<Leased>, StoreError> {
-        let Claim { now, until, urgent, bulk, .. } = asked;
+        let Claim { now, until, urgent, bulk, down_to, .. } = asked;
         let target = asked.target.to_owned();
         self.change("lease jobs", move |transaction| {
-            claim::claim(transaction, &Claim { target: &target, now, until, urgent, bulk })
+            claim::claim(transaction, &Claim { target: &target, now, until, urgent, bulk, down_to })
         })
     }
 
@@ -137,8 +142,8 @@ impl Outbox for SqliteStore {
         })
     }
 
-    fn next_due(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.readers.read(|connection| claim::next_due(connection, target))
+    fn next_due(&self, target: &str, down_to: Priority) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.read(|connection| claim::next_due(connection, target, down_to))
     }
 
     fn release_jobs(&self, target: &str, cause: &str, now: Timestamp) -> Result<usize, StoreError> {
@@ -231,5 +236,23 @@ impl Outbox for SqliteStore {
         limit: usize,
     ) -> Result<Vec<ShadowRow>, StoreError> {
         self.readers.read(|connection| targets::shadow(connection, target, after, limit))
+    }
+
+    fn keep_used(&self, target: &str, rows: &[Used]) -> Result<(), StoreError> {
+        let (target, rows) = (target.to_owned(), rows.to_vec());
+        let newest = rows.iter().map(|row| row.span).max().unwrap_or_default();
+        let oldest = newest.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
+        self.change("keep what was used", move |transaction| used::keep(transaction, &target, &rows, oldest))
+    }
+
+    fn used(&self, target: &str) -> Result<Vec<Used>, StoreError> {
+        self.readers.read(|connection| {
+            let knows = super::schema_version(connection)?.is_some_and(|(version, _)| version >= 4);
+            if knows { used::read(connection, target) } else { Ok(Vec::new()) }
+        })
+    }
+
+    fn leads_written(&self, target: &str, since: Timestamp) -> Result<u64, StoreError> {
+        self.readers.read(|connection| used::leads_written(connection, target, since))
     }
 }

@@ -1,0 +1,51 @@
+//! What was used of CRMs' limits, by spans of time, and how many leads that served.
+
+use super::super::sql::{instant, millis};
+use super::{all, first, run};
+use crate::store::StoreError;
+use crate::store::outbox::Used;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+/// Keeps spans in place of what was kept of the same, and forgets those that are of no more use.
+pub(super) fn keep(
+    connection: &Connection,
+    target: &str,
+    rows: &[Used],
+    oldest: Timestamp,
+) -> Result<(), StoreError> {
+    const KEEP: &str = "INSERT OR REPLACE INTO used (target, budget, span, amount) VALUES (?, ?, ?, ?)";
+    // What is kept at no time of its own stays.
+    const FORGET: &str = "DELETE FROM used WHERE target = ? AND budget = ? AND span < ? AND span > 0";
+    for row in rows {
+        let amount = i64::try_from(row.amount).unwrap_or(i64::MAX);
+        run(connection, "keep what was used", KEEP, params![target, row.budget, millis(row.span), amount])?;
+        run(connection, "forget what was used", FORGET, params![target, row.budget, millis(oldest)])?;
+    }
+    Ok(())
+}
+
+pub(super) fn read(connection: &Connection, target: &str) -> Result<Vec<Used>, StoreError> {
+    const FIND: &str = "SELECT budget, span, amount FROM used WHERE target = ? ORDER BY budget, span";
+    all(connection, "read what was used", FIND, [target], |row| {
+        let amount: i64 = row.get(2)?;
+        Ok(Used {
+            budget: row.get(0)?,
+            span: instant(row.get(1)?),
+            amount: u64::try_from(amount).unwrap_or(0),
+        })
+    })
+}
+
+/// Leads that a target was written for since then. For people who ask: it looks at every attempt since.
+pub(super) fn leads_written(
+    connection: &Connection,
+    target: &str,
+    since: Timestamp,
+) -> Result<u64, StoreError> {
+    const COUNT: &str = "SELECT count(DISTINCT jobs.lead) FROM attempts JOIN jobs ON jobs.id = attempts.job
+         WHERE jobs.target = ? AND attempts.ended_at >= ? AND attempts.result LIKE 'done%'";
+    let count: Option<i64> =
+        first(connection, "count leads", COUNT, params![target, millis(since)], |row| row.get(0))?;
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+}
