@@ -8,6 +8,12 @@ rm -rf dist
 mkdir dist
 cargo build --release --locked --package wabridge --bin wabridge
 target=${CARGO_TARGET_DIR:-target}
+# It starts, and holds nothing of the faults that tests plant in debug builds.
+"$target/release/wabridge" --version
+if grep --quiet --text WABRIDGE_FAULT "$target/release/wabridge"; then
+    echo "the binary knows of planted faults: it is no release build" >&2
+    exit 1
+fi
 install -m 755 "$target/release/wabridge" "dist/wabridge-$version-$(uname -m)-linux-gnu"
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH

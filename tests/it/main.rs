@@ -1,6 +1,6 @@
 //! The one integration binary: linking the daemon again for every file would cost more than running them.
 //!
-//! Test names that begin with `crash_`, `durable_`, `load_` or `release_` run one at a time; `client_` ones may download
+//! Test names that begin with `crash_`, `durable_` or `load_` run one at a time; `client_` ones may download
 //! (`.config/nextest.toml`).
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing there")]
