@@ -19,6 +19,7 @@ mod login;
 mod reading;
 mod rebuild;
 mod replay;
+mod resync;
 mod saying;
 mod serve;
 mod sign;
@@ -73,6 +74,7 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     Replay(replay::Replay),
     Restore(backup::Restore),
+    Resync(resync::Resync),
     Sign(sign::Sign),
     Simulate(simulate::Simulate),
     Tail(tail::Tail),
@@ -119,6 +121,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
         Command::Replay(replay) => replay.run(&load(&config)?, out),
         Command::Restore(restore) => restore.run(out),
+        Command::Resync(resync) => resync.run(&load(&config)?, out),
         Command::Sign(sign) => sign.run(&load(&config)?, out),
         Command::Simulate(simulate) => simulate.run(out),
         Command::Tail(tail) => tail.run(&load(&config)?, out),

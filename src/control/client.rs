@@ -47,7 +47,7 @@ pub fn ask(config: &Config, ask: Ask) -> Result<Option<Outcome>, ControlError> {
     };
     // These take as long as they take.
     let patience = match ask {
-        Ask::Rebuild | Ask::Replay { .. } => None,
+        Ask::Rebuild | Ask::Replay { .. } | Ask::Resync { .. } => None,
         Ask::AddToken { .. }
         | Ask::RevokeToken { .. }
         | Ask::RetryJobs { .. }

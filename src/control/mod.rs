@@ -75,6 +75,15 @@ pub enum Ask {
         /// What they are recognised by.
         state: String,
     },
+    /// Look again at what was written to a target.
+    Resync {
+        /// Which.
+        target: String,
+        /// The fields of the CRM.
+        fields: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
     /// Pause a target with a cause, or let it go on.
     PauseTarget {
         /// Which.

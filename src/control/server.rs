@@ -206,6 +206,12 @@ impl Desk {
                 self.tools.invitations.expect(&target, &state);
                 Some(Outcome::LoginExpected)
             }
+            Ask::Resync { target, fields, at } => {
+                let go_on = || !self.stopping.load(Ordering::Acquire);
+                let leads = self.tools.store.resync(&target, &fields, at, &go_on)?;
+                tracing::info!(target_name = target, leads, "what was written is looked at again");
+                Some(Outcome::JobsChanged(leads))
+            }
             Ask::PauseTarget { target, cause } => {
                 tracing::info!(target, paused = cause.is_some(), "a target is paused or goes on by hand");
                 self.tools.store.pause_target(&target, cause.as_deref())?;

@@ -4,8 +4,10 @@
 //! what is then to be remembered, and what is left out and why.
 //!
 //! What is remembered by field (`written` in [`crate::store::outbox::RecordRow`]) is our value as plain JSON; or
-//! null, where `if_empty` found it filled; or `{"left": why, "value": ours}`, where it was left to somebody else.
+//! null, where `if_empty` found it filled; or `{"left": why, "value": ours}`, where it was left to somebody else; any of
+//! them in a mark of [`crate::store::again`], where an operator wants what stands there to be looked at again.
 
+use crate::store::again::marked;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,11 +85,15 @@ impl Sheet<'_> {
     #[must_use]
     pub fn undecided(&self, written: &Written) -> Vec<String> {
         let open = |mapping: &&Mapping| {
-            mapping.write == WriteRule::IfEmpty
-                && self.ours(mapping).is_some_and(|ours| match written.get(&mapping.field) {
-                    None => true,
-                    Some(before) => left(before).is_some_and(|(_, value)| *value != plain(ours)),
-                })
+            self.ours(mapping).is_some_and(|ours| match (mapping.write, written.get(&mapping.field)) {
+                (WriteRule::CreateOnly, _) => false,
+                (_, Some(before)) if marked(before).is_some() => true,
+                (WriteRule::Always, _) => false,
+                (WriteRule::IfEmpty, None) => true,
+                (WriteRule::IfEmpty, Some(before)) => {
+                    left(before).is_some_and(|(_, value)| *value != plain(ours))
+                }
+            })
         };
         self.offered().filter(open).map(|mapping| mapping.field.clone()).collect()
     }
@@ -179,6 +185,9 @@ impl Sheet<'_> {
         {
             return Fate::Leave(why);
         }
+        if let Some(before) = before.and_then(marked) {
+            return self.again(mapping, ours, before, there);
+        }
         match (mapping.write, there) {
             (WriteRule::CreateOnly, _) => Fate::Keep,
             (WriteRule::IfEmpty, _) if before.is_some_and(|before| left(before).is_none()) => Fate::Keep,
@@ -187,6 +196,21 @@ impl Sheet<'_> {
             (WriteRule::IfEmpty, Some(None)) => Fate::Write,
             (WriteRule::Always, Some(there)) if is_there(there) => Fate::There,
             (WriteRule::Always, _) => self.always(mapping, ours, before, there.flatten()),
+        }
+    }
+
+    /// What becomes of a field that is looked at again: where it is empty it is filled, and what a person put there stays
+    /// as it does otherwise.
+    fn again(&self, mapping: &Mapping, ours: &Datum, before: &Value, there: Option<Option<&Value>>) -> Fate {
+        match (mapping.write, there) {
+            (WriteRule::CreateOnly, _) | (_, None) => Fate::Keep,
+            (_, Some(None)) => Fate::Write,
+            (_, Some(Some(there))) if same(there, ours) => Fate::There,
+            (WriteRule::IfEmpty, Some(Some(_))) => Fate::Filled,
+            (WriteRule::Always, Some(there)) => match self.always(mapping, ours, Some(before), there) {
+                Fate::Keep => Fate::There,
+                fate => fate,
+            },
         }
     }
 
@@ -474,6 +498,44 @@ mod tests {
         let back = with(&mappings, &none, values()).draft(stand, false);
         assert_eq!(back.write.unwrap().values, fields([("b", text("2"))]));
         assert!(back.left_out.is_empty());
+    }
+
+    #[test]
+    fn what_is_looked_at_again_is_filled_where_it_is_empty_and_left_where_a_person_filled_it() {
+        use Owner::{Bridge, Human};
+        use WriteRule::{Always, CreateOnly, IfEmpty};
+        let mark = |before: Value| Some(json!({"again": before, "lease": 3}));
+        let was = || mark(json!("old"));
+        let (old, new) = (Some(json!("old")), Some(json!("new")));
+        let edit = Some(json!({"left": EDITED, "value": "old"}));
+        let put = |text: &str| Some(text.to_owned());
+        let why = Some(EDITED.to_owned());
+        let table = [
+            // rule, ours, before, the record; written, remembered, left out
+            (IfEmpty, Human, "old", was(), Some(None), (put("old"), old.clone(), None)),
+            (IfEmpty, Human, "old", was(), Some(Some("old ")), (None, old.clone(), None)),
+            (IfEmpty, Human, "old", was(), Some(Some("theirs")), (None, Some(Value::Null), None)),
+            (IfEmpty, Human, "old", mark(Value::Null), Some(None), (put("old"), old.clone(), None)),
+            (Always, Human, "old", was(), Some(None), (put("old"), old.clone(), None)),
+            (Always, Human, "old", was(), Some(Some("old")), (None, old.clone(), None)),
+            (Always, Human, "new", was(), Some(Some("old")), (put("new"), new, None)),
+            (Always, Human, "old", was(), Some(Some("theirs")), (None, edit, why)),
+            (Always, Bridge, "old", was(), Some(Some("theirs")), (put("old"), old, None)),
+            (CreateOnly, Human, "old", was(), Some(None), (None, was(), None)),
+            // What was not read is looked at the next time.
+            (Always, Human, "new", was(), None, (None, was(), None)),
+            (IfEmpty, Human, "new", was(), None, (None, was(), None)),
+        ];
+        for (rule, owner, ours, before, seen, expected) in table {
+            let said = format!("{rule:?} {owner:?} {ours} {before:?} {seen:?}");
+            assert_eq!(one((rule, owner), ours, before, seen), expected, "{said}");
+        }
+        let mappings = [(IfEmpty, "a"), (Always, "b"), (Always, "c"), (CreateOnly, "d")]
+            .map(|(rule, field)| mapping(field, rule, Human));
+        let missing = BTreeMap::new();
+        let sheet = with(&mappings, &missing, ["a", "b", "c", "d"].map(|field| (field, text("old"))));
+        let marks = fields(["a", "b", "d"].map(|field| (field, was().unwrap())));
+        assert_eq!(sheet.undecided(&marks), ["a", "b"], "what is marked is read first");
     }
 
     #[test]

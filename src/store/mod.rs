@@ -2,6 +2,7 @@
 //!
 //! In: verified requests, what they turned out to mean. Out: a durable record, and leads to read.
 
+pub mod again;
 pub mod error;
 pub mod inbox;
 pub mod journal;

@@ -371,6 +371,25 @@ pub trait Outbox: Send + Sync {
     /// As above.
     fn want_again(&self, target: &str, left_out: &str, now: Timestamp) -> Result<usize, StoreError>;
 
+    /// Marks these fields of a target's records, so that what stands there is looked at again, and asks for their people,
+    /// behind what is urgent. In slices, for as long as `go_on` says so. How many leads.
+    ///
+    /// # Errors
+    /// As above; busy, when it was not to go on.
+    fn resync(
+        &self,
+        target: &str,
+        fields: &[String],
+        now: Timestamp,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<usize, StoreError>;
+
+    /// How many leads [`Outbox::resync`] would ask for.
+    ///
+    /// # Errors
+    /// As above.
+    fn resyncable(&self, target: &str, fields: &[String]) -> Result<usize, StoreError>;
+
     /// A job, and its attempts.
     ///
     /// # Errors

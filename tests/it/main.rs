@@ -43,6 +43,7 @@ mod release;
 mod reload;
 mod replay;
 mod restart;
+mod resync_command;
 mod search;
 mod serve;
 mod sign;

@@ -407,7 +407,7 @@ impl World {
     }
 
     /// Lets each courier that may take a step. Whether any did something.
-    fn step(&mut self) -> bool {
+    pub(super) fn step(&mut self) -> bool {
         let mut busy = false;
         for post in self.posts.values_mut() {
             if post.not_before.is_some_and(|at| self.clock.elapsed() < at) {

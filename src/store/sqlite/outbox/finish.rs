@@ -2,7 +2,7 @@
 
 use super::super::sql::{blob_of, millis, to_json};
 use super::rows::{JobRow, Kept, by_id, rank};
-use super::{count, run, want};
+use super::{count, resync, run, want};
 use crate::store::StoreError;
 use crate::store::outbox::{End, JobState, RecordRow, Settled};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ pub(super) fn settle(connection: &Connection, settled: &Settled) -> Result<(), S
         apply(connection, &row, end, settled.at)?;
     }
     match (lead, &settled.record) {
-        (Some(lead), Some(record)) => keep_record(connection, &settled.target, lead, record.as_ref()),
+        (Some(lead), Some(record)) => keep_record(connection, settled, lead, record.as_ref()),
         _ => Ok(()),
     }
 }
@@ -157,18 +157,20 @@ fn released(connection: &Connection, row: &JobRow) -> Result<(), StoreError> {
 
 fn keep_record(
     connection: &Connection,
-    target: &str,
+    settled: &Settled,
     lead: LeadId,
     record: Option<&RecordRow>,
 ) -> Result<(), StoreError> {
     const KEEP: &str = "INSERT OR REPLACE INTO records (target, lead, object, id, url, matched_by, written)
                         VALUES (?, ?, ?, ?, ?, ?, ?)";
-    let doing = "keep a record";
+    let (doing, target) = ("keep a record", &settled.target);
     let Some(RecordRow { record, url, matched_by, written }) = record else {
         let forget = "DELETE FROM records WHERE target = ? AND lead = ?";
         return run(connection, doing, forget, params![target, blob_of(lead.0)]).map(drop);
     };
-    let (lead, written) = (blob_of(lead.0), to_json(written)?);
+    let mut written = written.clone();
+    resync::keep_newer(connection, target, lead, settled.lease, &mut written)?;
+    let (lead, written) = (blob_of(lead.0), to_json(&written)?);
     let values = params![target, lead, record.object, record.id, url, matched_by.as_str(), written];
     run(connection, doing, KEEP, values).map(drop)
 }

@@ -9,6 +9,7 @@ mod conversations;
 mod finish;
 mod hook;
 mod read;
+mod resync;
 mod rows;
 mod targets;
 mod tend;
@@ -22,11 +23,11 @@ pub(super) use read::books;
 use super::SqliteStore;
 use super::sql::{all, failed};
 use crate::routing::Routes;
-use crate::store::StoreError;
 use crate::store::outbox::{
     Attempt, Claim, Conversation, Depth, Job, JobFilter, Leased, Outbox, RecordRow, Settled, ShadowRow,
     TargetRow, Used,
 };
+use crate::store::{StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
@@ -39,6 +40,10 @@ const REMEMBERED: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
 
 /// Jobs that are changed in one transaction where a person asks for many.
 const SLICE: usize = 500;
+/// Leads whose records are marked in one transaction: a few milliseconds of the writer.
+const MARKED: usize = 50;
+/// Leads whose records are read together.
+const PAGE: usize = 500;
 
 impl SqliteStore {
     /// Does something in a transaction of the writer.
@@ -70,6 +75,23 @@ impl SqliteStore {
             sum += self.change(doing, move |transaction| work(transaction, &jobs))?;
         }
         Ok(sum)
+    }
+
+    /// Hands over, page by page, the leads of a resync.
+    fn each_page(
+        &self,
+        target: &str,
+        fields: &[String],
+        mut work: impl FnMut(&[LeadId]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page =
+                self.readers.read(|connection| resync::page(connection, target, fields, after, PAGE))?;
+            let Some((last, leads)) = page else { return Ok(()) };
+            work(&leads)?;
+            after = Some(last);
+        }
     }
 
     /// Does work of the writer in which what changes of leads is routed.
@@ -165,6 +187,39 @@ impl Outbox for SqliteStore {
             tend::want_again(transaction, jobs, now)
         })?;
         Ok(leads.len())
+    }
+
+    fn resync(
+        &self,
+        target: &str,
+        fields: &[String],
+        now: Timestamp,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<usize, StoreError> {
+        const DOING: &str = "look at what was written again";
+        let mut asked = 0;
+        self.each_page(target, fields, |leads| {
+            for leads in leads.chunks(MARKED) {
+                if !go_on() {
+                    return Err(StoreError::new(StoreErrorKind::Busy, DOING));
+                }
+                let (target, fields, leads) = (target.to_owned(), fields.to_vec(), leads.to_vec());
+                asked += self.change(DOING, move |transaction| {
+                    resync::want(transaction, &target, &fields, &leads, now)
+                })?;
+            }
+            Ok(())
+        })?;
+        Ok(asked)
+    }
+
+    fn resyncable(&self, target: &str, fields: &[String]) -> Result<usize, StoreError> {
+        let mut all = 0;
+        self.each_page(target, fields, |leads| {
+            all += leads.len();
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     fn job(&self, id: i64) -> Result<Option<(Job, Vec<Attempt>)>, StoreError> {
