@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use wabridge::store::outbox::Outbox;
+use wabridge_model::Priority;
 
 const LEADS: u32 = 40;
 /// The field that somebody empties.
@@ -154,7 +155,7 @@ fn a_write_that_was_under_way_when_it_was_asked_for_does_not_count_for_it() {
     world.says(by_number(7), "again");
     let (now, target) = (world.now() + SignedDuration::from_hours(3), "hubspot");
     let until = now + SignedDuration::from_mins(1);
-    let claim = Claim { target, now, until, urgent: 10, bulk: 10 };
+    let claim = Claim { target, now, until, urgent: 10, bulk: 10, down_to: Priority::Bulk };
     let leased = world.store.claim_jobs(claim).unwrap();
     assert!(!leased.is_empty());
     resync(&world, &[FIELD]);
