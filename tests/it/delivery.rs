@@ -8,6 +8,7 @@ mod modes;
 mod once;
 mod person_rule;
 mod quota;
+mod quota_day;
 mod resync;
 mod rollout;
 mod storm;

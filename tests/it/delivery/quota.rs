@@ -7,11 +7,11 @@ use wabridge::outbox::budget::Seen;
 use wabridge::store::outbox::JobState;
 
 /// The calls that a CRM refused because they were too many.
-fn refused(crm: &Simulated) -> usize {
+pub(super) fn refused(crm: &Simulated) -> usize {
     crm.ledger("calls").iter().filter(|call| call["status"] == 429).count()
 }
 
-fn seen(world: &World, target: &str) -> Seen {
+pub(super) fn seen(world: &World, target: &str) -> Seen {
     world.metrics.quota_of(target).swap_remove(0)
 }
 
