@@ -11,7 +11,7 @@ use serde_json::json;
 use std::io::Write;
 use wabridge::store::outbox::Outbox;
 
-at_each_crm!(load_a_day_of_leads_keeps_to_the_limit_and_no_new_lead_waits);
+at_each_crm!(a_day_of_leads_keeps_to_the_limit_and_no_new_lead_waits);
 
 /// For who runs it with `--no-capture`.
 fn tell(line: &str) {
@@ -67,7 +67,7 @@ fn waits(world: &World, target: &str, priority: &str) -> u64 {
     depth.jobs.get(&key).map_or(0, |(count, _)| *count)
 }
 
-fn load_a_day_of_leads_keeps_to_the_limit_and_no_new_lead_waits(at: &At) {
+fn a_day_of_leads_keeps_to_the_limit_and_no_new_lead_waits(at: &At) {
     let (leads, limit) = (leads(), if at.name == "zoho" { "credits" } else { "daily" });
     let size = leads * 26 / 5;
     let mut world = World::of(&format!("{}[target.quota]\n{limit} = {size}\n", at.target));
