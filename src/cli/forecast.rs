@@ -17,8 +17,9 @@ use std::time::Duration;
 
 /// Say whether so many leads fit into what each CRM allows, and if not, from when on nothing is left
 ///
-/// What a lead takes is what leads took here within the last day, where a hundred were written; else what one takes
-/// alone, which is more: leads that come together share calls. Exits 1 if they do not fit.
+/// What a lead takes is what leads took here within the last day, where a hundred were written; else
+/// what one takes alone, which is more: leads that come together share calls. Exits 1 if they do not
+/// fit.
 ///
 /// Examples:
 ///   wabridge forecast --leads 400/h

@@ -21,8 +21,8 @@ const LONGEST: u64 = 4096;
 
 /// Log in to a target's CRM, where its tokens expire
 ///
-/// Without --code it says where to get one, or prints the address at which to agree. A code is good for minutes and once. Exits 78 when the CRM refuses it, 75 when
-/// the CRM cannot be asked now.
+/// Without --code it says where to get one, or prints the address at which to agree. A code is good
+/// for minutes and once. Exits 78 when the CRM refuses it, 75 when the CRM cannot be asked now.
 ///
 /// Example: wabridge login zoho --code 1000.4c1b...
 #[derive(Debug, clap::Args)]

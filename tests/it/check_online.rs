@@ -26,7 +26,7 @@ const MAPPED: [(&str, &str); 14] = [
 ];
 
 /// Runs the check, which must end with 78 and one line that says all of `parts`.
-fn fails(account: &Account, what: &str, parts: &[&str]) {
+pub(crate) fn fails(account: &Account, what: &str, parts: &[&str]) {
     let ended = account.run(&["check", "--online"]);
     assert_eq!(ended.code, 78, "{what}\n{}{}", ended.out, ended.err);
     let failed: Vec<&str> = ended.out.lines().filter(|line| line.starts_with("FAILED")).collect();

@@ -1,6 +1,7 @@
 //! `wabridge check --online` against a Zoho CRM account on a socket: whatever an administrator does to the fields that
 //! are mapped, it fails with a line that names it and says what to do.
 
+use crate::check_online::fails;
 use crate::support::account::{Account, FIELDS};
 use serde_json::json;
 
@@ -23,17 +24,6 @@ const MAPPED: [(&str, &str); 14] = [
     ("ad_id", "bool"),
     ("last_inbound_at", "bool"),
 ];
-
-/// Runs the check, which must end with 78 and one line that says all of `parts`.
-fn fails(account: &Account, what: &str, parts: &[&str]) {
-    let ended = account.run(&["check", "--online"]);
-    assert_eq!(ended.code, 78, "{what}\n{}{}", ended.out, ended.err);
-    let failed: Vec<&str> = ended.out.lines().filter(|line| line.starts_with("FAILED")).collect();
-    assert_eq!(failed.len(), 1, "{what}\n{}", ended.out);
-    for part in parts {
-        assert!(failed[0].contains(part), "{what}: no '{part}' in\n{}", failed[0]);
-    }
-}
 
 fn passes(account: &Account) {
     let ended = account.run(&["check", "--online"]);
