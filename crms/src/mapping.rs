@@ -91,6 +91,12 @@ impl Mapping {
         }
     }
 
+    /// Whether its value is the enrichment hook's.
+    #[must_use]
+    pub fn is_enrichment(&self) -> bool {
+        self.path().is_some_and(Path::is_enrichment)
+    }
+
     fn translated(&self, found: Datum) -> Datum {
         let other = |text: &str| self.values.get(text).cloned();
         match found {
@@ -123,7 +129,7 @@ pub struct Path {
 }
 
 impl Path {
-    /// Reads a path: a name of [`paths`], `custom.` with a key, or a part of `window` with the business number
+    /// Reads a path: a name of [`paths`], `custom.` or `enrichment.` with a key, or a part of `window` with the business number
     /// it is about: `window["+918047000000"].free_text_until`.
     ///
     /// # Errors
@@ -132,10 +138,11 @@ impl Path {
         if let Some(rest) = text.strip_prefix("window[") {
             return Path::window(text, rest);
         }
-        if let Some(key) = text.strip_prefix("custom.") {
+        for list in [paths::CUSTOM, paths::ENRICHMENT] {
+            let Some(key) = text.strip_prefix(list.trim_end_matches("<key>")) else { continue };
             let is_key =
                 key.split('.').all(|part| !part.trim().is_empty()) && !key.contains(char::is_control);
-            let known = named(paths::CUSTOM).filter(|_| is_key).ok_or(PathError::CustomKey)?;
+            let known = named(list).filter(|_| is_key).ok_or(PathError::Key(list))?;
             return Ok(Path { text: text.to_owned(), known, argument: Some(key.to_owned()) });
         }
         match named(text) {
@@ -167,10 +174,16 @@ impl Path {
         self.known
     }
 
-    /// The business number of a `window["..."]` path, the key of a `custom.` one.
+    /// The business number of a `window["..."]` path, the key of a `custom.` or `enrichment.` one.
     #[must_use]
     pub fn argument(&self) -> Option<&str> {
         self.argument.as_deref()
+    }
+
+    /// Whether it is a value of the enrichment hook.
+    #[must_use]
+    pub fn is_enrichment(&self) -> bool {
+        self.known.path == paths::ENRICHMENT
     }
 
     /// Whether it is about the service window.
@@ -186,8 +199,8 @@ fn named(text: &str) -> Option<&'static Known> {
 
 fn unknown(text: &str) -> PathError {
     let group = format!("{text}.");
-    if text == "custom" {
-        return PathError::CustomKey;
+    if let Some(list) = [paths::CUSTOM, paths::ENRICHMENT].into_iter().find(|list| list.starts_with(&group)) {
+        return PathError::Key(list);
     }
     if let Some(part) = paths().find(|known| known.path.starts_with(&group)) {
         return PathError::Group { text: text.to_owned(), part: part.path };
@@ -229,9 +242,9 @@ pub enum PathError {
     /// The number is missing or unreadable.
     #[error("a window of one number is written window[\"+918047000000\"].free_text_until")]
     Window,
-    /// The key is missing.
-    #[error("a value of the chatbot's own is written custom.plan, with the key after the point")]
-    CustomKey,
+    /// The key is missing, of a path that is listed so.
+    #[error("a value of somebody else's is written {}, with the key after the point", .0.replace("<key>", "plan"))]
+    Key(&'static str),
 }
 
 /// When a field may be written.

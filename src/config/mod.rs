@@ -11,6 +11,7 @@ mod channel;
 mod channels;
 mod consent;
 mod document;
+mod enrichment;
 mod error;
 mod intents;
 mod link;
@@ -29,6 +30,7 @@ pub use backup::Backup;
 pub use channel::Channel;
 pub use channels::{Channels, Endpoint};
 pub use consent::Consent;
+pub use enrichment::Enrichment;
 pub use error::{ConfigErrors, Problem};
 pub use intents::{INTENTS, Intents};
 pub use live::Live;
@@ -45,10 +47,11 @@ pub(crate) use channel::signing_key;
 pub(crate) use document::nearest;
 use document::{Report, Table};
 use std::path::{Path, PathBuf};
+use wabridge_crms::mapping::Mapping;
 use wabridge_model::event::Link;
 
 /// Tables of the design that nothing reads yet. Accepting them in silence would promise what does not happen.
-const LATER: &[&str] = &["answers", "conversions", "enrichment", "graph", "leads", "oidc", "retention"];
+const LATER: &[&str] = &["answers", "conversions", "graph", "leads", "oidc", "retention"];
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -71,6 +74,8 @@ pub struct Config {
     pub backup: Backup,
     /// `[summary]`: nobody is asked without it.
     pub summary: Option<Summary>,
+    /// `[enrichment]`: nobody is asked without it.
+    pub enrichment: Option<Enrichment>,
     /// `[quota]`
     pub quota: Quota,
     /// Every `[[channel]]`, in the order of the file. Names are unique.
@@ -95,6 +100,7 @@ impl Config {
             alerts: Alerts::default(),
             backup: Backup::default(),
             summary: None,
+            enrichment: None,
             quota: Quota::default(),
             channels: Vec::new(),
             links: Vec::new(),
@@ -142,6 +148,7 @@ impl Config {
             alerts: root.section("alerts").map(Alerts::read).unwrap_or_default(),
             backup: root.section("backup").map(Backup::read).unwrap_or_default(),
             summary: root.section("summary").and_then(Summary::read),
+            enrichment: root.section("enrichment").and_then(Enrichment::read),
             quota: root.section("quota").map(Quota::read).unwrap_or_default(),
             server,
         }
@@ -173,6 +180,12 @@ impl Config {
         let mut warnings: Vec<String> = self.channels.iter().filter_map(Channel::warning).collect();
         if self.channels.is_empty() {
             warnings.push("no [[channel]]: no webhook can arrive; add one".to_owned());
+        }
+        let asks = |target: &&Target| target.fields.iter().any(Mapping::is_enrichment);
+        for target in self.targets.iter().filter(asks).filter(|_| self.enrichment.is_none()) {
+            let name = &target.name;
+            warnings
+                .push(format!("target '{name}' maps enrichment.<key> and nobody is asked; add [enrichment]"));
         }
         warnings
     }

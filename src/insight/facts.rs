@@ -337,6 +337,8 @@ impl Facts for LeadFacts<'_> {
             Some(("consent", part)) => self.consent_part(part),
             Some(("intent", part)) => self.intent(part),
             Some(("custom", _)) => self.signals.custom(path.argument()?),
+            // The hook is asked when a person is about to be written, and knows it then.
+            Some(("enrichment", _)) => None,
             _ => match known {
                 "consent_given_at" => self.given().map(|consent| Datum::Instant(consent.at)),
                 "consent_text_version" => text(self.given()?.text_version.as_deref()),

@@ -11,6 +11,7 @@ use super::breaker::{Admit, Breaker, State};
 use super::budget::{Full, ration};
 use super::dice::Dice;
 use super::dossier::{Not, dossier};
+use super::enrichments::Enrichments;
 use super::errand::{Errand, GivenUp, LEASE};
 use super::meter::{HELD_BACK, Metered};
 use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
@@ -67,6 +68,7 @@ pub struct Courier {
     dice: Dice,
     watch: Watch,
     summaries: Summaries,
+    enrichments: Enrichments,
     configured: Option<Arc<Setup>>,
     swept_at: Option<Duration>,
     beats: bool,
@@ -96,6 +98,7 @@ impl Courier {
             dice,
             watch: Watch::default(),
             summaries: Summaries::default(),
+            enrichments: Enrichments::default(),
             configured: None,
             swept_at: None,
             beats,
@@ -282,6 +285,7 @@ impl Courier {
                 known,
                 transport: &transport,
                 summaries: &self.summaries,
+                enrichments: &self.enrichments,
                 beats: self.beats,
                 jobs: jobs.clone(),
                 until: Cell::new(until),
@@ -291,6 +295,7 @@ impl Courier {
             for work in works.iter_mut().filter(|work| work.is_unwanted()) {
                 work.keep_back(&rule::cause(setup.target.person_rule));
             }
+            errand.enrich(works).await?;
             errand.read(works, shadow).await?;
             if shadow {
                 self.store.keep_shadow(&setup.target.name, errand.shadow(works))?;

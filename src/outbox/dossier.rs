@@ -148,7 +148,7 @@ fn values(setup: &Setup, facts: &dyn Facts) -> BTreeMap<String, Datum> {
 }
 
 /// The values that the CRM's field would refuse: one of them must not cost the lead all others.
-fn refused<'a>(
+pub(super) fn refused<'a>(
     schema: &'a Schema,
     person: &str,
     values: &'a BTreeMap<String, Datum>,

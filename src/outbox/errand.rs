@@ -4,12 +4,14 @@
 //! that [`super::retry`] decides.
 
 use super::Setup;
+use super::enrichments::Enrichments;
 use super::plan::plain;
 use super::summaries::Summaries;
 use super::transport::TOTAL;
 use super::watch::Known;
 use super::work::{Slots, Work};
 use crate::clock::Clock;
+use crate::config::target::Mode;
 use crate::store::outbox::ShadowRow;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -17,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use wabridge_crms::mapping::Mapping;
 use wabridge_crms::{Bundle, Desk, Record, Transport, Who};
 use wabridge_model::{Country, Failure, FailureKind, MatchedBy, OperationKind, Phone, RecordRef};
 
@@ -49,6 +52,7 @@ pub(super) struct Errand<'a> {
     pub(super) known: &'a Known,
     pub(super) transport: &'a dyn Transport,
     pub(super) summaries: &'a Summaries,
+    pub(super) enrichments: &'a Enrichments,
     /// Whether leases are kept by a timer while calls run.
     pub(super) beats: bool,
     /// Every leased job.
@@ -134,6 +138,18 @@ impl Errand<'_> {
         let fields = target.fields.iter().map(|mapping| &mapping.field).filter(has);
         let owner = target.crm.owner_field().filter(|_| !target.owners.is_empty()).map(str::to_owned);
         fields.chain([&target.key_field]).cloned().chain(owner).collect()
+    }
+
+    /// Asks what else is known of people who are about to be written; of nobody for a target that is only shown.
+    pub(super) async fn enrich(&self, works: &mut [Work]) -> Result<(), GivenUp> {
+        let target = &self.setup.target;
+        let is_mapped = target.fields.iter().any(Mapping::is_enrichment);
+        let Some(config) = self.setup.config.enrichment.as_ref().filter(|_| is_mapped) else { return Ok(()) };
+        if target.mode != Mode::Live {
+            return Ok(());
+        }
+        let of = (self.setup, self.known);
+        self.kept(self.enrichments.fill(config, of, works, self.clock, self.metrics)).await
     }
 
     /// Reads the records in which something is undecided; `all` known ones where a target is only shown.

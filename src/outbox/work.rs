@@ -102,7 +102,8 @@ impl Work {
         self.ends[index].is_none() && self.failures[index].is_none()
     }
 
-    fn open(&self, kind: OperationKind) -> Vec<usize> {
+    /// The jobs of a kind whose outcome is open.
+    pub(super) fn open(&self, kind: OperationKind) -> Vec<usize> {
         self.jobs_of(kind).into_iter().filter(|index| self.is_open(*index)).collect()
     }
 

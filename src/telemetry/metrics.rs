@@ -98,7 +98,7 @@ struct Ended {
     result: &'static str,
 }
 
-/// Labels of `wabridge_summaries_total`.
+/// Labels of `wabridge_summaries_total` and `wabridge_enrichments_total`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Summarised {
     result: &'static str,
@@ -144,6 +144,7 @@ pub(super) struct Delivery {
     breakers: Family<OfTarget, Gauge>,
     drift: Family<Drifted, Counter>,
     summaries: Family<Summarised, Counter>,
+    enrichments: Family<Summarised, Counter>,
     pub(super) quotas: Quotas,
 }
 
@@ -290,6 +291,7 @@ impl Delivery {
             breakers: Family::default(),
             drift: Family::default(),
             summaries: Family::default(),
+            enrichments: Family::default(),
             quotas: Quotas::default(),
         }
     }
@@ -311,6 +313,8 @@ impl Metrics {
         let help =
             "Conversations by how the endpoint of [summary] served: used, remembered, or why it did not";
         registry.register("summaries", help, delivery.summaries.clone());
+        let help = "People by how the hook of [enrichment] served: used, remembered, or why it did not";
+        registry.register("enrichments", help, delivery.enrichments.clone());
         delivery.quotas.register(registry);
     }
 
@@ -341,6 +345,11 @@ impl Metrics {
     /// Counts attempts of unknown outcome.
     pub fn ambiguous(&self, crm: &'static str, count: usize) {
         self.delivery.ambiguous.get_or_create(&OfCrm { crm }).inc_by(count as u64);
+    }
+
+    /// Counts a person of whom a hook was to tell more.
+    pub fn enriched(&self, result: &'static str) {
+        self.delivery.enrichments.get_or_create(&Summarised { result }).inc();
     }
 
     /// Counts a conversation that an endpoint was to summarise.

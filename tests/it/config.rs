@@ -57,6 +57,14 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[alerts]\nurl = \"tok-en\"", "2: 'url' in [alerts] is not a URL; write it as \"https://"),
     ("[alerts]\nheartbeat_url = \"file:/a\"", "2: 'heartbeat_url' in [alerts] is not a URL"),
     ("[alerts]\nrepeat_hours = 0", "2: 'repeat_hours' in [alerts] must be a whole number from 1 to 168"),
+    (
+        "[enrichment]\nurl = \"https://a.in\"\nrefresh_hours = 0",
+        "3: 'refresh_hours' in [enrichment] must be a whole number from 1 to 8760",
+    ),
+    (
+        "[enrichment]\nurl = \"http://hooks.example.in\"",
+        "2: 'url' in [enrichment] must begin with https:// (http:// only for this machine)",
+    ),
     ("[summary]\nmodel = \"a\"", "1: [summary] has no 'url'; add url = \"https://api.example.in/v1\""),
     (
         "[summary]\nurl = \"http://api.example.in\"\nmodel = \"a\"",
@@ -416,4 +424,17 @@ fn a_configuration_shows_no_secret_when_it_is_printed_for_debugging() {
     config.channels = vec![channel("meta", &["hunter2"])];
     let channels = Channels::with_secrets(&config).unwrap();
     assert!(!format!("{config:?} {channels:?} {:?}", held("hunter2")).contains("hunter2"));
+}
+
+#[test]
+fn a_mapping_that_nobody_is_asked_for_is_warned_of() {
+    let target = "[[target]]\nname = \"crm\"\ncrm = \"zoho\"\nauth = { token = \"env:A\" }\n\
+                  [target.fields]\nTier = \"enrichment.tier\"\n";
+    let warned = |text: &str| {
+        let warnings = Config::parse(text, "wabridge.toml").unwrap().warnings();
+        warnings.iter().filter(|warning| warning.contains("enrichment")).cloned().collect::<Vec<_>>()
+    };
+    let expected = "target 'crm' maps enrichment.<key> and nobody is asked; add [enrichment]";
+    assert_eq!(warned(target), [expected]);
+    assert!(warned(&format!("{target}[enrichment]\nurl = \"https://hooks.example.in/x\"\n")).is_empty());
 }

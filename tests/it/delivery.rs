@@ -3,6 +3,7 @@
 mod calls;
 mod deals;
 mod drift;
+mod enrichment;
 mod humans;
 mod modes;
 mod once;

@@ -64,6 +64,8 @@ const fn known(path: &'static str, kind: Kind, example: &'static str, about: &'s
 
 /// How `custom.<key>` stands in the list.
 pub(super) const CUSTOM: &str = "custom.<key>";
+/// How `enrichment.<key>` does.
+pub(super) const ENRICHMENT: &str = "enrichment.<key>";
 
 /// [`wabridge_model::attribution::AttributionState`], by name.
 const STATES: Kind =
@@ -81,7 +83,7 @@ const TEMPLATES: Kind = Kind::Word(&["any", "utility_only", "none"]);
 
 /// Every path that can be mapped, in the order in which they are shown.
 pub fn paths() -> impl Iterator<Item = &'static Known> {
-    [PERSON, ORIGIN, TOUCHES, WINDOW, CONSENTS, INTENT, CHATBOT, LEAD].into_iter().flatten()
+    [PERSON, ORIGIN, TOUCHES, WINDOW, CONSENTS, INTENT, CHATBOT, HOOK, LEAD].into_iter().flatten()
 }
 
 const PERSON: &[Known] = &[
@@ -196,6 +198,9 @@ const CHATBOT: &[Known] = &[
     known("last_chatbot_interaction_at", Kind::Instant, "2026-11-22T08:31:00Z", "Last chatbot interaction"),
     known(CUSTOM, Kind::Any, "gold", "Chatbot's own value"),
 ];
+
+/// What the hook of `[enrichment]` answers.
+const HOOK: &[Known] = &[known(ENRICHMENT, Kind::Any, "silver", "The enrichment hook's own value")];
 
 const LEAD: &[Known] = &[
     known("lead.id", Kind::Text, "019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b", "Bridge lead id"),

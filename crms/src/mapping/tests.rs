@@ -51,6 +51,7 @@ fn a_path_may_name_a_number_or_a_key() {
         ("window.verdict", "window.verdict", None),
         ("custom.plan", "custom.<key>", Some("plan")),
         ("custom.order.total value", "custom.<key>", Some("order.total value")),
+        ("enrichment.tier", "enrichment.<key>", Some("tier")),
     ] {
         let path = Path::parse(written).unwrap();
         assert_eq!((path.known().path, path.argument(), path.as_str()), (known, argument, written));
@@ -80,6 +81,8 @@ fn what_is_no_path_is_refused_with_the_path_that_is_most_like_it() {
         ("window", "write one of them, such as 'window.business_number'"),
         ("custom", "is written custom.plan, with the key after the point"),
         ("custom.", "is written custom.plan"),
+        ("enrichment", "is written enrichment.plan"),
+        ("enrichment.", "is written enrichment.plan"),
         ("custom.a..b", "is written custom.plan"),
         ("window[+918047000000].verdict", "is written window[\"+918047000000\"].free_text_until"),
         ("window[\"918047000000\"].verdict", "is written window[\"+918047000000\"]"),

@@ -8,7 +8,7 @@ mod targets;
 
 use super::advice::{Advice, advice};
 use super::failure::Failure;
-use crate::config::{Channel, Config, SecretErrors, Server, Store, Summary, Target};
+use crate::config::{Channel, Config, SecretErrors, SecretReference, Server, Store, Target};
 use crate::exit::Exit;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -85,7 +85,7 @@ fn examine(path: &Path, online: bool) -> Vec<Finding> {
             let mut findings = configuration(path, &config);
             findings.extend(config.channels.iter().flat_map(secrets));
             findings.extend(config.targets.iter().map(token));
-            findings.extend(config.summary.as_ref().and_then(summary_key));
+            findings.extend(side_secrets(&config));
             findings.extend(providers(&config));
             findings.extend(modes(path, &config.store));
             findings.push(sqlite());
@@ -125,13 +125,19 @@ fn token(target: &Target) -> Finding {
     }
 }
 
-/// The key of the endpoint that summarises, if it has one.
-fn summary_key(summary: &Summary) -> Option<Finding> {
-    let reference = summary.api_key.as_ref()?;
-    Some(match reference.resolve() {
-        Ok(_) => well("secrets", "[summary]: a key".to_owned()),
-        Err(fault) => failed("secrets", format!("[summary]: api_key ({reference}) {fault}"), Exit::Config),
-    })
+/// What is shown to the endpoints that are asked before a write, where they need anything.
+fn side_secrets(config: &Config) -> Vec<Finding> {
+    let summary = config.summary.as_ref().and_then(|it| it.api_key.as_ref());
+    let enrichment = config.enrichment.as_ref().and_then(|it| it.token.as_ref());
+    let all = [("summary", "api_key", summary), ("enrichment", "token", enrichment)];
+    let finding = |(table, key, reference): (&str, &str, Option<&SecretReference>)| {
+        let reference = reference?;
+        Some(match reference.resolve() {
+            Ok(_) => well("secrets", format!("[{table}]: {key}")),
+            Err(fault) => failed("secrets", format!("[{table}]: {key} ({reference}) {fault}"), Exit::Config),
+        })
+    };
+    all.into_iter().filter_map(finding).collect()
 }
 
 fn secrets(channel: &Channel) -> Vec<Finding> {

@@ -13,7 +13,8 @@ use wabridge_crms::mapping::{Kind, Known, paths};
 /// List every path that [target.fields] can map, with its type and an example
 ///
 /// With TARGET, also the CRM's fields that each is mapped to, the standard ones among them. A window of one number
-/// is written window["+918047000000"].free_text_until, a value of a chatbot's own custom.plan.
+/// is written window["+918047000000"].free_text_until, a value of a chatbot's own custom.plan, one of the enrichment
+/// hook's enrichment.tier.
 #[derive(Debug, clap::Args)]
 pub(super) struct Fields {
     /// The target's name in the configuration

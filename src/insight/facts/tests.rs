@@ -134,8 +134,9 @@ fn ask(evidence: &[Evidence], path: &str) -> String {
 
 #[test]
 fn every_path_has_a_value_of_its_type_for_a_rich_lead() {
-    // What can only be absent where another path has a value.
-    let elsewhere = ["attribution.cause", "attribution.last.cause", "attribution.last.post_id"];
+    // What can only be absent where another path has a value, and what a hook is asked for.
+    let elsewhere =
+        ["attribution.cause", "attribution.last.cause", "attribution.last.post_id", "enrichment.<key>"];
     let first_is_a_post =
         ["ctwa_clid", "ad_id", "cause", "code"].map(|part| format!("attribution.first.{part}"));
     let consent = ["consent.crm.withdrawn_at", "consent.advertising.given_at"];

@@ -13,7 +13,7 @@ use wabridge::telemetry::metrics::Moment;
 
 /// What the endpoint does with every request.
 #[derive(Clone)]
-enum Does {
+pub(super) enum Does {
     Says(String),
     /// This status and body.
     Answers(u16, String),
@@ -22,14 +22,14 @@ enum Does {
 }
 
 /// An endpoint on a real socket, and what it was asked: heads and bodies.
-struct Endpoint {
-    url: String,
+pub(super) struct Endpoint {
+    pub(super) url: String,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
-    does: Arc<Mutex<Does>>,
+    pub(super) does: Arc<Mutex<Does>>,
 }
 
 impl Endpoint {
-    fn that(does: Does) -> Endpoint {
+    pub(super) fn that(does: Does) -> Endpoint {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let (asked, does) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(does)));
@@ -61,7 +61,7 @@ impl Endpoint {
         Endpoint { url, asked, does }
     }
 
-    fn asked(&self) -> Vec<(String, Value)> {
+    pub(super) fn asked(&self) -> Vec<(String, Value)> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -104,7 +104,7 @@ fn writes(world: &mut World, person: u32) -> Vec<String> {
 }
 
 /// The page of metrics.
-fn shown(world: &World) -> String {
+pub(super) fn shown(world: &World) -> String {
     let moment = Moment { now: world.now(), clock_unsure: false, backlog: Backlog::default() };
     world.metrics.text(&world.books(), moment)
 }
