@@ -33,6 +33,8 @@ pub struct OAuth {
     pub scope: &'static str,
     /// Whether a code is worth something only with the address that it was sent to. Zoho's self client has none.
     pub needs_redirect: bool,
+    /// The code of a 401 that refuses what was asked for want of a scope, and not the token, where 401 may mean that.
+    pub lacks_scope: Option<&'static str>,
 }
 
 impl OAuth {
@@ -46,6 +48,13 @@ impl OAuth {
             asked == api || asked.ends_with(&format!(".{api}"))
         };
         self.hosts.iter().find(|(api, _)| is_it(api)).map(|(_, accounts)| *accounts)
+    }
+
+    /// Whether an answer of the CRM refuses the token itself: another one may be taken then.
+    #[must_use]
+    pub fn is_token_refused(&self, status: u16, body: &[u8]) -> bool {
+        let code = || serde_json::from_slice::<Value>(body).ok()?["code"].as_str().map(str::to_owned);
+        status == 401 && (self.lacks_scope.is_none() || code().as_deref() != self.lacks_scope)
     }
 }
 
@@ -156,6 +165,7 @@ mod tests {
         ],
         scope: "",
         needs_redirect: false,
+        lacks_scope: Some("OAUTH_SCOPE_MISMATCH"),
     };
 
     #[test]
@@ -167,6 +177,16 @@ mod tests {
         assert_eq!(of("https://www.zohoapis.com"), Some("https://accounts.zoho.com"));
         assert_eq!(of("https://www.evilzohoapis.in"), None);
         assert_eq!(of("http://127.0.0.1:1"), None);
+    }
+
+    #[test]
+    fn a_401_for_want_of_a_scope_refuses_no_token() {
+        assert!(TWO.is_token_refused(401, br#"{"code":"INVALID_TOKEN"}"#));
+        assert!(TWO.is_token_refused(401, b""));
+        assert!(!TWO.is_token_refused(401, br#"{"code":"OAUTH_SCOPE_MISMATCH"}"#));
+        assert!(!TWO.is_token_refused(403, br#"{"code":"NO_PERMISSION"}"#));
+        let other = OAuth { lacks_scope: None, ..TWO };
+        assert!(other.is_token_refused(401, br#"{"message":"expired"}"#));
     }
 
     #[test]

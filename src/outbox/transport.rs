@@ -126,8 +126,8 @@ impl HttpAccount {
             }
             answer.body.extend_from_slice(&chunk);
         }
-        if let (401, Credential::Login(login)) = (answer.status, &self.credential) {
-            login.refused(generation);
+        if let Credential::Login(login) = &self.credential {
+            login.heard(generation, &answer);
         }
         Ok(answer)
     }

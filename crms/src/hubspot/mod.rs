@@ -80,6 +80,7 @@ static ABOUT: About = About {
                 crm.schemas.contacts.write crm.objects.deals.read crm.objects.deals.write \
                 crm.schemas.deals.read crm.schemas.deals.write crm.objects.owners.read",
         needs_redirect: true,
+        lacks_scope: None,
     }),
     documentation: "https://developers.hubspot.com/docs/api-reference/latest/overview",
     capability: Capability {

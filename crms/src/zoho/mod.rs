@@ -92,6 +92,7 @@ static ABOUT: About = About {
                 ZohoCRM.modules.deals.ALL,ZohoCRM.modules.tasks.ALL,ZohoCRM.settings.ALL,ZohoCRM.coql.READ,\
                 ZohoCRM.org.READ,ZohoCRM.users.READ",
         needs_redirect: false,
+        lacks_scope: Some("OAUTH_SCOPE_MISMATCH"),
     }),
     documentation: "https://www.zoho.com/crm/developer/docs/api/v8/",
     capability: Capability {

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as Turn;
 use vault::Opened;
+use wabridge_crms::Answer;
 use wabridge_crms::oauth::{Grant, Granted, OAuth, Refused};
 
 /// A token is renewed this long before it expires, or a tenth of its lifetime if that is shorter.
@@ -153,10 +154,12 @@ impl Login {
         Ok(shown)
     }
 
-    /// The CRM refused a token of this generation.
-    pub fn refused(&self, generation: i64) {
-        let mut known = self.known();
-        known.refused = known.refused.max(generation);
+    /// What the CRM answered to a token of this generation: it may have refused it.
+    pub fn heard(&self, generation: i64, answer: &Answer) {
+        if self.oauth.is_token_refused(answer.status, &answer.body) {
+            let mut known = self.known();
+            known.refused = known.refused.max(generation);
+        }
     }
 
     /// After a refusal: whether another token is there, or will be. Not if it was no token that was refused.
