@@ -1,7 +1,7 @@
 //! A day of leads that is too much for an account: never more than it allows, told in time, and no new lead waits.
 //!
 //! A tenth of a day of 10,000 leads, at a tenth of its limits, unless `WABRIDGE_DAY` says how many leads: 10,000 take
-//! minutes in a release build. Leads come one by one, so that none shares a call with another. HubSpot's own limit of
+//! the better part of an hour in a debug build. Leads come one by one, so that none shares a call with another. HubSpot's own limit of
 //! a day is far away; Zoho's is near: 52,000 credits are what a small account has.
 
 use super::quota::{refused, seen};
