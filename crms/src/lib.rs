@@ -1,11 +1,12 @@
 //! Outbound adapters: what is due for a lead, planned into the fewest calls of a CRM's API.
 //!
 //! Start at [`crm`], the seam; [`transport`] is the one way out, [`mapping`] what is written where, [`schema`]
-//! what a CRM's fields are, [`limit`] what it allows, [`choose`] which record is the person's; then one file or folder per CRM, and
-//! [`registry`], which lists them. No I/O of its own, no clock, no retries.
+//! what a CRM's fields are, [`limit`] what it allows, [`choose`] which record is the person's, `errand` what adapters share; then one folder
+//! per CRM, and [`registry`], which lists them. No I/O of its own, no clock, no retries.
 
 pub mod choose;
 pub mod crm;
+mod errand;
 pub mod hubspot;
 pub mod limit;
 pub mod mapping;

@@ -1,9 +1,10 @@
 //! Conversations as `communications`, found again by a reference in their last line.
 
 use super::batch::{Item, Kind, Verb, write_all};
-use super::line::{Line, Object, get, identifier, instant, next_page};
+use super::line::{Line, Object, get, instant, next_page};
 use super::read::by_id;
 use crate::crm::{ActivityWrite, Receipt};
+use crate::errand::identifier;
 use serde_json::{Map, Value};
 use wabridge_model::{Failure, FailureKind, RecordRef};
 

@@ -6,6 +6,7 @@
 
 use super::line::{Line, Object, write};
 use super::{BATCH, failure};
+use crate::errand::garbage;
 use crate::transport::{Call, Method};
 use serde_json::{Map, Value, json};
 use wabridge_model::{Failure, FailureKind};
@@ -106,7 +107,7 @@ async fn send(
 ) -> Result<Vec<Result<Object, Failure>>, Failure> {
     let body = line.ask(call(kind, verb, pack), kind.object).await?;
     if let ([_], false) = (pack, body["results"].is_array() || body["errors"].is_array()) {
-        let object = Object::read(&body).ok_or_else(|| failure::garbage(200, true))?;
+        let object = Object::read(&body).ok_or_else(|| garbage(200, true))?;
         return Ok(vec![Ok(object)]);
     }
     Ok(settle(kind, pack, &body))

@@ -62,12 +62,6 @@ pub(super) fn of_item(error: &Value, object: &str) -> Failure {
     }
 }
 
-/// A success that cannot be read: if it was a write, nobody knows what happened.
-pub(super) fn garbage(status: u16, writes: bool) -> Failure {
-    let kind = if writes { FailureKind::Unknown } else { FailureKind::Down };
-    Failure { status: Some(status), ..Failure::new(kind, "garbage") }
-}
-
 /// The category of a refusal, and what it complains of.
 fn of_body(body: &Value, status: Option<u16>, object: &str) -> Failure {
     let category =

@@ -2,61 +2,41 @@
 
 use super::{VERSION, failure};
 use crate::crm::Desk;
+use crate::errand::{Stop, garbage, identifier};
 use crate::mapping::Datum;
 use crate::schema::FieldKind;
 use crate::transport::{Call, Method};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use wabridge_model::{Failure, FailureKind};
+use wabridge_model::Failure;
 
 /// The calls of one errand. Once HubSpot throttles, shuts the door or does not answer, no more are made.
 pub(super) struct Line<'a> {
     pub(super) desk: &'a Desk<'a>,
-    stopped: Mutex<Option<Failure>>,
+    stop: Stop,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn new(desk: &'a Desk<'a>) -> Line<'a> {
-        Line { desk, stopped: Mutex::new(None) }
+        Line { desk, stop: Stop::default() }
     }
 
     /// Sends a call. A success is a JSON object; `object` is our word for what it is about.
     pub(super) async fn ask(&self, call: Call, object: &str) -> Result<Value, Failure> {
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped);
-        }
+        self.stop.check()?;
         let writes = call.writes;
         let answered = match self.desk.transport.send(call).await {
             Err(none) => Err(none.failure(writes)),
             Ok(answer) if (200..300).contains(&answer.status) => match answer.json() {
                 body @ Value::Object(_) => Ok(body),
-                _ => Err(failure::garbage(answer.status, writes)),
+                _ => Err(garbage(answer.status, writes)),
             },
             Ok(answer) => Err(failure::of_answer(&answer, writes, object)),
         };
         if let Err(failure) = &answered {
-            self.note(failure);
+            self.stop.note(failure);
         }
         answered
-    }
-
-    fn stopped(&self) -> Option<Failure> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Remembers a failure that says nothing about one record: what follows would meet it too.
-    fn note(&self, failure: &Failure) {
-        let stop = match failure.kind {
-            FailureKind::Throttle | FailureKind::Auth => failure.clone(),
-            // One locked record, not all.
-            FailureKind::Down if failure.status == Some(423) => return,
-            FailureKind::Down => failure.clone(),
-            // What is not sent any more was certainly not applied.
-            FailureKind::Unknown => Failure { kind: FailureKind::Down, ..failure.clone() },
-            _ => return,
-        };
-        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
     }
 }
 
@@ -112,15 +92,6 @@ impl Object {
 
     pub(super) fn text(&self, property: &str) -> Option<&str> {
         self.properties.get(property)?.as_str()
-    }
-}
-
-/// An id, which some endpoints write as a number.
-pub(super) fn identifier(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! What an account's properties and pipelines are, and new properties of ours.
 
 use super::VERSION;
-use super::line::{Line, identifier, next_page};
+use super::line::{Line, next_page};
 use crate::crm::Desk;
+use crate::errand::identifier;
 use crate::schema::{Field, FieldKind, NewField, OWNERS, Object, Pipeline, Schema, Stage};
 use crate::transport::{Call, Method};
 use serde_json::{Value, json};
@@ -144,7 +145,7 @@ fn offer_stages(schema: &mut Schema) {
 }
 
 fn account(body: &Value) -> BTreeMap<String, String> {
-    let portal = super::line::identifier(&body["portalId"]);
+    let portal = identifier(&body["portalId"]);
     let said = |name: &str| body[name].as_str().map(str::to_owned);
     let known =
         [("portal_id", portal), ("ui_domain", said("uiDomain")), ("currency", said("companyCurrency"))];

@@ -4,6 +4,7 @@ use super::batch::{Item, Kind, Verb, write_all};
 use super::line::{Line, Object, properties, url};
 use super::{activity, deal, task};
 use crate::crm::{Bundle, Desk, PersonWrite, Receipt, Written};
+use crate::errand::Rounds;
 use serde_json::Value;
 use wabridge_model::{Failure, RecordRef};
 
@@ -23,7 +24,7 @@ pub(super) async fn write(desk: &Desk<'_>, bundles: &[Bundle]) -> Vec<Written> {
         bundle.activities.iter().enumerate().filter_map(task)
     });
     let activities: Vec<activity::Task<'_>> = activities.collect();
-    let mut activities = activity::write(&line, &activities).await.into_iter();
+    let activities = activity::write(&line, &activities).await;
     let deals = bundles.iter().zip(&contacts).enumerate().flat_map(|(at, (bundle, contact))| {
         let task = move |(n, deal)| {
             let trace = format!("{}-{at}-d{n}", bundle.trace_id);
@@ -32,7 +33,7 @@ pub(super) async fn write(desk: &Desk<'_>, bundles: &[Bundle]) -> Vec<Written> {
         bundle.deals.iter().enumerate().filter_map(task)
     });
     let deals: Vec<deal::Task<'_>> = deals.collect();
-    let mut deals = deal::write(&line, &deals).await.into_iter();
+    let deals = deal::write(&line, &deals).await;
     // Last: a right that the token lacks for tasks must not be in the way of the others.
     let tasks = bundles.iter().zip(&contacts).enumerate().flat_map(|(at, (bundle, contact))| {
         let of = move |(n, task)| {
@@ -42,23 +43,9 @@ pub(super) async fn write(desk: &Desk<'_>, bundles: &[Bundle]) -> Vec<Written> {
         bundle.tasks.iter().enumerate().filter_map(of)
     });
     let tasks: Vec<task::Task<'_>> = tasks.collect();
-    let mut tasks = task::write(&line, &tasks).await.into_iter();
-    let mut answers = Vec::with_capacity(bundles.len());
-    for ((bundle, person), contact) in bundles.iter().zip(people).zip(contacts) {
-        let due = contact.is_some();
-        answers.push(Written {
-            person,
-            activities: bundle.activities.iter().map(|_| next(due, &mut activities)).collect(),
-            deals: bundle.deals.iter().map(|_| next(due, &mut deals)).collect(),
-            tasks: bundle.tasks.iter().map(|_| next(due, &mut tasks)).collect(),
-        });
-    }
-    answers
-}
-
-/// The next answer, if one was due.
-fn next(due: bool, answers: &mut impl Iterator<Item = Result<Receipt, Failure>>) -> Result<Receipt, Failure> {
-    if due { answers.next().unwrap_or_else(|| Err(Failure::waiting())) } else { Err(Failure::waiting()) }
+    let tasks = task::write(&line, &tasks).await;
+    let due: Vec<bool> = contacts.iter().map(Option::is_some).collect();
+    Rounds { people, activities, deals, tasks }.deal_out(bundles, due)
 }
 
 /// The contact that the rest of a bundle belongs to, unless its person failed.

@@ -1,9 +1,10 @@
 //! Conversations as notes, found again by a reference in their last line.
 
 use super::batch::{Form, Verb, write_all};
-use super::line::{Line, data, get, goes_on, identifier};
+use super::line::{Line, data, get, goes_on};
 use super::module;
 use crate::crm::{ActivityWrite, Receipt};
+use crate::errand::identifier;
 use serde_json::{Map, Value, json};
 use wabridge_model::{Failure, FailureKind, RecordRef};
 

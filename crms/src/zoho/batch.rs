@@ -4,8 +4,9 @@
 //! whole is halved until the record at fault stands alone. What has no answer in an answered request may or may not
 //! be written.
 
-use super::line::{Line, data, identifier, write};
+use super::line::{Line, data, write};
 use super::{BATCH, failure};
+use crate::errand::identifier;
 use crate::transport::{Call, Method};
 use serde_json::{Map, Value, json};
 use wabridge_model::{Failure, FailureKind};

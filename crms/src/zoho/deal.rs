@@ -5,9 +5,10 @@
 
 use super::DEAL_KEY;
 use super::batch::{Form, Verb, write_all};
-use super::line::{Line, data, identifier, number, query};
+use super::line::{Line, data, number, query};
 use super::read;
 use crate::crm::{DealWrite, LEFT_ALONE, Receipt};
+use crate::errand::identifier;
 use serde_json::{Map, Value, json};
 use wabridge_model::{Failure, FailureKind, RecordRef};
 

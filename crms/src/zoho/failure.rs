@@ -9,7 +9,7 @@ use std::time::Duration;
 use wabridge_model::{Failure, FailureKind, RecordRef};
 
 use super::PEOPLE;
-use super::line::identifier;
+use crate::errand::identifier;
 
 /// What an answer of this status means; `object` is our word for the record that it is about.
 pub(super) fn of_answer(answer: &Answer, writes: bool, object: &str) -> Failure {
@@ -31,12 +31,6 @@ pub(super) fn of_answer(answer: &Answer, writes: bool, object: &str) -> Failure 
     failure.status = Some(answer.status);
     failure.retry_after = (failure.kind == FailureKind::Throttle).then(|| wait(answer));
     failure
-}
-
-/// A success that cannot be read: if it was a write, nobody knows what happened.
-pub(super) fn garbage(status: u16, writes: bool) -> Failure {
-    let kind = if writes { FailureKind::Unknown } else { FailureKind::Down };
-    Failure { status: Some(status), ..Failure::new(kind, "garbage") }
 }
 
 /// What an entry of `data`, or an envelope, means.

@@ -8,6 +8,7 @@ use super::line::{Line, data, goes_on, query, values};
 use super::{COLUMNS, PEOPLE, read};
 use crate::choose::{Candidate, choose};
 use crate::crm::{Desk, Found, Record, Who};
+use crate::errand::identifier;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use wabridge_model::{Failure, FailureKind, MatchedBy, Phone, RecordRef};
@@ -226,6 +227,6 @@ fn candidate(desk: &Desk<'_>, who: &Who, object: &str, row: &Value, fields: &[St
 
 /// A person's record as the outbox sees it.
 pub(super) fn record(desk: &Desk<'_>, object: &str, row: &Value, fields: &[String]) -> Option<Record> {
-    let id = super::line::identifier(&row["id"])?;
+    let id = identifier(&row["id"])?;
     Some(Record { at: RecordRef::new(object, id), values: values(desk, object, row, fields), url: None })
 }

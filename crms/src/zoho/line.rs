@@ -2,32 +2,30 @@
 
 use super::{OURSELVES, OWNER, VERSION, failure};
 use crate::crm::Desk;
+use crate::errand::{Stop, garbage, identifier};
 use crate::mapping::Datum;
 use crate::schema::{Field, FieldKind};
 use crate::transport::{Call, Method};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use wabridge_model::{Failure, FailureKind};
+use wabridge_model::Failure;
 
 /// The calls of one errand. Once Zoho throttles, shuts the door or does not answer, no more are made.
 pub(super) struct Line<'a> {
     pub(super) desk: &'a Desk<'a>,
-    stopped: Mutex<Option<Failure>>,
+    stop: Stop,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn new(desk: &'a Desk<'a>) -> Line<'a> {
-        Line { desk, stopped: Mutex::new(None) }
+        Line { desk, stop: Stop::default() }
     }
 
     /// Sends a call. A success is a JSON object, empty where a read found nothing; so is a refusal that answers for
     /// each record. `object` is our word for what it is about.
     pub(super) async fn ask(&self, call: Call, object: &str) -> Result<Value, Failure> {
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped);
-        }
+        self.stop.check()?;
         let writes = call.writes;
         let answered = match self.desk.transport.send(call).await {
             Err(none) => Err(none.failure(writes)),
@@ -35,7 +33,7 @@ impl<'a> Line<'a> {
             Ok(answer) if answer.status == 204 && !writes => Ok(json!({})),
             Ok(answer) if (200..300).contains(&answer.status) => match answer.json() {
                 body @ Value::Object(_) => Ok(body),
-                _ => Err(failure::garbage(answer.status, writes)),
+                _ => Err(garbage(answer.status, writes)),
             },
             Ok(answer) if answer.status == 400 && writes && answer.json()["data"].is_array() => {
                 Ok(answer.json())
@@ -43,24 +41,9 @@ impl<'a> Line<'a> {
             Ok(answer) => Err(failure::of_answer(&answer, writes, object)),
         };
         if let Err(failure) = &answered {
-            self.note(failure);
+            self.stop.note(failure);
         }
         answered
-    }
-
-    fn stopped(&self) -> Option<Failure> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Remembers a failure that says nothing about one record: what follows would meet it too.
-    fn note(&self, failure: &Failure) {
-        let stop = match failure.kind {
-            FailureKind::Throttle | FailureKind::Auth | FailureKind::Down => failure.clone(),
-            // What is not sent any more was certainly not applied.
-            FailureKind::Unknown => Failure { kind: FailureKind::Down, ..failure.clone() },
-            _ => return,
-        };
-        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
     }
 
     /// Whether an object has a field; of an object that the schema does not have, everything is assumed.
@@ -96,15 +79,6 @@ pub(super) fn data(body: &Value) -> &[Value] {
 /// Whether a list goes on.
 pub(super) fn goes_on(body: &Value) -> bool {
     body["info"]["more_records"] == true
-}
-
-/// An id, which Zoho writes as text; a number is read too.
-pub(super) fn identifier(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// The values of some fields, those that are empty left out. Instants lose the account's offset: they are compared.

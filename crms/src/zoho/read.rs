@@ -1,9 +1,10 @@
 //! Leads and contacts by id, converted leads under their contact, and all of them by the page.
 
 use super::find::{self, PHONES};
-use super::line::{Line, data, get, goes_on, identifier};
+use super::line::{Line, data, get, goes_on};
 use super::{BATCH, COLUMNS, PEOPLE, module};
 use crate::crm::{Desk, People, Record};
+use crate::errand::identifier;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use wabridge_model::{Failure, FailureKind, RecordRef};

@@ -1,8 +1,9 @@
 //! What an account's fields, layouts and pipelines are, and new fields of ours.
 
-use super::line::{Line, get, goes_on, identifier, write};
+use super::line::{Line, get, goes_on, write};
 use super::{OURSELVES, failure, module};
 use crate::crm::Desk;
+use crate::errand::identifier;
 use crate::schema::{Field, FieldKind, NewField, OWNERS, Object, Pipeline, Schema, Stage};
 use crate::transport::Method;
 use serde_json::{Value, json};

@@ -7,18 +7,16 @@
 
 use super::activity::{bears, content};
 use super::batch::{Form, Verb, write_all};
-use super::line::{Line, data, get, goes_on, identifier};
-use super::{PEOPLE, module, read};
+use super::line::{Line, data, get, goes_on};
+use super::{OWNER, PEOPLE, module, read};
 use crate::crm::{Receipt, TaskWrite};
+use crate::errand::identifier;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use wabridge_model::{Failure, FailureKind, RecordRef};
 
 /// Characters of a subject.
 const SUBJECT: usize = 255;
-
-/// Whose a record is.
-const OWNER: &str = "Owner";
 
 /// Pages of a record's tasks, 200 each.
 const PAGES: usize = 10;

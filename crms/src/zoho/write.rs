@@ -4,6 +4,7 @@ use super::batch::{Done, Form, Verb, write_all};
 use super::line::{Line, spelt};
 use super::{activity, deal, module, task};
 use crate::crm::{Bundle, Desk, PersonWrite, Receipt, Written};
+use crate::errand::Rounds;
 use serde_json::{Map, Value, json};
 use wabridge_model::{Failure, RecordRef};
 
@@ -17,34 +18,20 @@ pub(super) async fn write(desk: &Desk<'_>, bundles: &[Bundle]) -> Vec<Written> {
         .flat_map(|(bundle, at)| bundle.activities.iter().zip(std::iter::repeat(at)))
         .filter_map(|(activity, at)| Some(activity::Task { activity, person: at.as_ref()? }))
         .collect();
-    let mut activities = activity::write(&line, &activities).await.into_iter();
+    let activities = activity::write(&line, &activities).await;
     let deals: Vec<deal::Task<'_>> = around()
         .flat_map(|(bundle, at)| bundle.deals.iter().zip(std::iter::repeat(at)))
         .filter_map(|(deal, at)| Some(deal::Task { deal, person: at.as_ref()? }))
         .collect();
-    let mut deals = deal::write(&line, &deals).await.into_iter();
+    let deals = deal::write(&line, &deals).await;
     // Last: a right that the token lacks for tasks must not be in the way of the others.
     let tasks: Vec<task::Task<'_>> = around()
         .flat_map(|(bundle, at)| bundle.tasks.iter().zip(std::iter::repeat(at)))
         .filter_map(|(task, at)| Some(task::Task { task, person: at.as_ref()? }))
         .collect();
-    let mut tasks = task::write(&line, &tasks).await.into_iter();
-    let mut answers = Vec::with_capacity(bundles.len());
-    for ((bundle, person), at) in bundles.iter().zip(people).zip(&records) {
-        let due = at.is_some();
-        answers.push(Written {
-            person,
-            activities: bundle.activities.iter().map(|_| next(due, &mut activities)).collect(),
-            deals: bundle.deals.iter().map(|_| next(due, &mut deals)).collect(),
-            tasks: bundle.tasks.iter().map(|_| next(due, &mut tasks)).collect(),
-        });
-    }
-    answers
-}
-
-/// The next answer, if one was due.
-fn next(due: bool, answers: &mut impl Iterator<Item = Result<Receipt, Failure>>) -> Result<Receipt, Failure> {
-    if due { answers.next().unwrap_or_else(|| Err(Failure::waiting())) } else { Err(Failure::waiting()) }
+    let tasks = task::write(&line, &tasks).await;
+    let due: Vec<bool> = records.iter().map(Option::is_some).collect();
+    Rounds { people, activities, deals, tasks }.deal_out(bundles, due)
 }
 
 /// The record that the rest of a bundle belongs to, unless its person failed.
