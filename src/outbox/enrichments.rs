@@ -19,7 +19,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wabridge_crms::mapping::{Datum, Facts, Path};
-use wabridge_model::OperationKind;
 use wabridge_model::id::LeadId;
 
 /// Leads whose answer is remembered.
@@ -39,7 +38,8 @@ pub(super) struct Enrichments {
 
 #[derive(Default)]
 struct Known {
-    answers: BTreeMap<LeadId, (Duration, Arc<Answer>)>,
+    /// Until when an answer is good; none, where the hook gave none.
+    answers: BTreeMap<LeadId, (Duration, Option<Arc<Answer>>)>,
     oldest: VecDeque<LeadId>,
 }
 
@@ -54,11 +54,11 @@ impl Facts for Answer {
 }
 
 impl Known {
-    fn fresh(&self, lead: LeadId, now: Duration) -> Option<Arc<Answer>> {
-        self.answers.get(&lead).filter(|(until, _)| now < *until).map(|(_, answer)| Arc::clone(answer))
+    fn fresh(&self, lead: LeadId, now: Duration) -> Option<Option<Arc<Answer>>> {
+        self.answers.get(&lead).filter(|(until, _)| now < *until).map(|(_, answer)| answer.clone())
     }
 
-    fn keep(&mut self, lead: LeadId, until: Duration, answer: Arc<Answer>) {
+    fn keep(&mut self, lead: LeadId, until: Duration, answer: Option<Arc<Answer>>) {
         if self.answers.insert(lead, (until, answer)).is_none() {
             self.oldest.push_back(lead);
         }
@@ -91,7 +91,7 @@ impl Enrichments {
             match fresh {
                 Some(answer) => {
                     metrics.enriched("remembered");
-                    put(work, &answer, setup, schema);
+                    put(work, answer.as_deref(), setup, schema);
                 }
                 None => open.push((at, self.request(config, &phone))),
             }
@@ -101,14 +101,11 @@ impl Enrichments {
             let work = &mut works[at];
             let (lead, now) = (work.leased.lead, clock.elapsed());
             let (answer, good_for) = match answer {
-                Ok(answer) => (Arc::new(answer), config.refresh),
+                Ok(answer) => (Some(Arc::new(answer)), config.refresh),
                 // What was known before is better than nothing.
-                Err(_) => {
-                    let before = self.known().answers.get(&lead).map(|(_, before)| Arc::clone(before));
-                    (before.unwrap_or_default(), AGAIN)
-                }
+                Err(_) => (self.known().answers.get(&lead).and_then(|(_, before)| before.clone()), AGAIN),
             };
-            put(work, &answer, setup, schema);
+            put(work, answer.as_deref(), setup, schema);
             self.known().keep(lead, now + good_for, answer);
         }
     }
@@ -130,13 +127,19 @@ impl Enrichments {
 /// The phone of who is about to be written.
 fn phone_of(work: &Work) -> Option<String> {
     let phone = work.dossier.as_ref()?.who.phone.as_ref()?;
-    (!work.open(OperationKind::Person).is_empty()).then(|| phone.e164().to_owned())
+    work.open_person().map(|_| phone.e164().to_owned())
 }
 
 /// The mapped values of an answer take the place of defaults; those that the CRM's fields do not take are left out.
-fn put(work: &mut Work, answer: &Answer, setup: &Setup, schema: &Schema) {
+/// Without an answer a default is for new records: where there is one, it may hold what was answered before.
+fn put(work: &mut Work, answer: Option<&Answer>, setup: &Setup, schema: &Schema) {
+    let is_there = work.row.is_some();
     let Some(dossier) = &mut work.dossier else { return };
     let asked = setup.target.fields.iter().filter(|it| it.is_enrichment());
+    let Some(answer) = answer else {
+        asked.filter(|_| is_there).for_each(|it| drop(dossier.values.remove(&it.field)));
+        return;
+    };
     let values: BTreeMap<String, Datum> =
         asked.filter_map(|it| Some((it.field.clone(), it.value(answer)?))).collect();
     dossier.missing.extend(refused(&schema.schema, setup.target.person, &values));

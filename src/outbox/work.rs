@@ -102,8 +102,7 @@ impl Work {
         self.ends[index].is_none() && self.failures[index].is_none()
     }
 
-    /// The jobs of a kind whose outcome is open.
-    pub(super) fn open(&self, kind: OperationKind) -> Vec<usize> {
+    fn open(&self, kind: OperationKind) -> Vec<usize> {
         self.jobs_of(kind).into_iter().filter(|index| self.is_open(*index)).collect()
     }
 

@@ -70,6 +70,12 @@ fn whatever_goes_wrong_there_the_person_is_written_and_filled_in_later(at: &At) 
         *hook.does.lock().unwrap() = knows("silver");
         says(&mut world, "m2");
         assert_eq!(fields(&world), (json!("silver"), json!("11-50")), "{why}");
+
+        // Nothing is remembered after a restart: no default takes the place of what was answered before it.
+        *hook.does.lock().unwrap() = Does::Answers(500, String::new());
+        world.restart();
+        says(&mut world, "m3");
+        assert_eq!(fields(&world), (json!("silver"), json!("11-50")), "{why}");
     }
 }
 
