@@ -362,6 +362,8 @@ pub struct Receipt {
     pub url: Option<String>,
     /// Whether it was made just now.
     pub created: bool,
+    /// Of a deal that was to be made and is there already: where it stands.
+    pub stage: Option<String>,
 }
 
 /// A page of the CRM's people.

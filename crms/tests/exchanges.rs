@@ -347,7 +347,13 @@ fn show_written(bundle: &Bundle, written: Written, failures: &mut Vec<Failure>) 
     assert_eq!(written.activities.len(), bundle.activities.len(), "an answer for each operation");
     assert_eq!(written.deals.len(), bundle.deals.len(), "an answer for each operation");
     assert_eq!(written.tasks.len(), bundle.tasks.len(), "an answer for each operation");
-    let receipt = |r: Receipt| json!({"record": r.record.to_string(), "created": r.created, "url": r.url});
+    let receipt = |r: Receipt| {
+        let mut shown = json!({"record": r.record.to_string(), "created": r.created, "url": r.url});
+        if let Some(stage) = r.stage {
+            shown["stage"] = stage.into();
+        }
+        shown
+    };
     let mut shown = json!({
         "person": written.person.map(|person| one(person, failures, receipt)),
         "activities": all(written.activities, failures, receipt),

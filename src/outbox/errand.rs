@@ -5,6 +5,7 @@
 
 use super::Setup;
 use super::enrichments::Enrichments;
+use super::orders::is_forward;
 use super::plan::plain;
 use super::summaries::Summaries;
 use super::transport::TOTAL;
@@ -214,6 +215,9 @@ impl Errand<'_> {
     pub(super) async fn resolve(&self, works: &mut [Work]) -> Result<bool, GivenUp> {
         let mut any = false;
         for work in works.iter_mut() {
+            if let Some(deal) = &self.setup.target.deal {
+                any |= work.move_found(|stages| is_forward(deal, &self.known.schema, stages));
+            }
             for kind in OperationKind::ALL {
                 for index in work.jobs_of(kind) {
                     any |= match work.failures[index].clone() {

@@ -143,18 +143,15 @@ impl<'a> Orders<'a> {
         if self.asked_stage(&job.subject, of).is_none() {
             return Move::Stays(UNCHANGED);
         }
-        let stages = self.schema.pipelines.get(&deal.pipeline).map(|pipeline| &pipeline.stages);
-        let stage = |id: &str| stages.and_then(|stages| stages.get(id));
         let Some(from) = job.stage.as_deref() else { return Move::Stays(NOT_FORWARD) };
         if from == to {
             return Move::Stays(UNCHANGED);
         }
-        let is_on = match (stage(from), stage(to)) {
-            (Some(here), Some(there)) => !here.closed && !here.restricted && here.order < there.order,
-            _ => false,
-        };
-        let is_kept = deal.restricted_stages.iter().any(|stage| stage == from);
-        if is_on && !is_kept { Move::On(from.to_owned()) } else { Move::Stays(NOT_FORWARD) }
+        if is_forward(deal, self.schema, (from, to)) {
+            Move::On(from.to_owned())
+        } else {
+            Move::Stays(NOT_FORWARD)
+        }
     }
 
     fn asked_stage(&self, key: &str, of: Option<&Conversation>) -> Option<&str> {
@@ -168,4 +165,15 @@ impl<'a> Orders<'a> {
         let mut its_own = self.events().filter(|(said, _)| is_its_own(said));
         its_own.find_map(|(_, instruction)| instruction.deal_stage.as_deref())
     }
+}
+
+/// Whether a deal may go from one stage to the other: on, and not out of one that closes it or is restricted.
+pub(super) fn is_forward(deal: &Deal, schema: &Schema, (from, to): (&str, &str)) -> bool {
+    let stages = schema.pipelines.get(&deal.pipeline).map(|pipeline| &pipeline.stages);
+    let stage = |id: &str| stages.and_then(|stages| stages.get(id));
+    let is_on = match (stage(from), stage(to)) {
+        (Some(here), Some(there)) => !here.closed && !here.restricted && here.order < there.order,
+        _ => false,
+    };
+    is_on && !deal.restricted_stages.iter().any(|stage| stage == from)
 }

@@ -51,6 +51,8 @@ pub(super) struct Work {
     pub(super) taken: BTreeSet<String>,
     /// Whether the person was looked for.
     pub(super) searched: bool,
+    /// Deals whose making was in doubt, and that were found: the job, the record, the stage.
+    found: Vec<(usize, RecordRef, String)>,
     draft: Draft,
 }
 
@@ -79,6 +81,7 @@ impl Work {
             candidates: Vec::new(),
             taken: BTreeSet::new(),
             searched: false,
+            found: Vec::new(),
             draft: Draft::default(),
         }
     }
@@ -366,7 +369,13 @@ impl Work {
             let mut answers = answers.into_iter();
             for index in jobs {
                 match answers.next().unwrap_or_else(lost) {
-                    Ok(receipt) => self.ends[*index] = Some(done(receipt.record, self.staged(*index))),
+                    Ok(receipt) => {
+                        let stage = self.staged(*index, &receipt);
+                        if let Some(stage) = receipt.stage {
+                            self.found.push((*index, receipt.record.clone(), stage));
+                        }
+                        self.ends[*index] = Some(done(receipt.record, stage));
+                    }
                     Err(failure) if failure.code == LEFT_ALONE => {
                         self.ends[*index] = Some(End::Suppressed(MOVED_BY_OTHERS));
                     }
@@ -376,17 +385,37 @@ impl Work {
         }
     }
 
-    /// The stage that a deal was written with, if it was.
-    fn staged(&self, index: usize) -> Option<String> {
+    /// A deal that was found in another stage than is asked for by now is to be moved from there, if `may` says so: what
+    /// asked for it goes with this attempt. Whether there is any.
+    pub(super) fn move_found(&mut self, may: impl Fn((&str, &str)) -> bool) -> bool {
+        let mut any = false;
+        for (index, record, from) in std::mem::take(&mut self.found) {
+            let subject = &self.leased.jobs[index].subject;
+            let write = self.dossier.as_mut().and_then(|it| it.deals.get_mut(subject)?.as_mut().ok());
+            let Some(write) = write.filter(|write| write.doubtful && may((&from, &write.stage))) else {
+                continue;
+            };
+            (write.record, write.moves_from) = (Some(record.id), Some(from));
+            self.ends[index] = None;
+            any = true;
+        }
+        any
+    }
+
+    /// The stage that a deal was written with, if it was: by this attempt, or by one whose answer was lost, which may have
+    /// been asked for another.
+    fn staged(&self, index: usize, receipt: &Receipt) -> Option<String> {
         let job = self.job(index);
         let deals = self.dossier.as_ref().filter(|_| job.kind == OperationKind::Deal).map(|it| &it.deals);
         let write = deals?.get(&job.subject)?.as_ref().ok()?;
-        let is_written = write.record.is_none() || write.moves_from.is_some();
-        is_written.then(|| write.stage.clone())
+        if receipt.created || write.moves_from.is_some() {
+            return Some(write.stage.clone());
+        }
+        receipt.stage.clone().filter(|_| write.record.is_none())
     }
 
     fn wrote_person(&mut self, person: usize, receipt: Receipt) {
-        let Receipt { record, url, created } = receipt;
+        let Receipt { record, url, created, .. } = receipt;
         let before = self.row.take();
         let matched = match (created, self.matched) {
             (true, _) => MatchedBy::Created,

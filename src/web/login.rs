@@ -9,7 +9,7 @@ use crate::config::target::Auth;
 use crate::config::{Live, Target};
 use crate::outbox::courier::AUTH;
 use crate::outbox::login::{Invitations, Login, Unable, Vault};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, REFERRER_POLICY};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -66,8 +66,9 @@ async fn come_back(request: HttpRequest, callback: web::Data<Callback>) -> HttpR
         let text = format!("The CRM granted nothing. Try again: wabridge login {name}\n");
         return page(StatusCode::BAD_REQUEST, text);
     };
-    // Ends whether or not the browser waits for it: the code is used up by then.
-    let done = actix_web::rt::spawn(async move { log_in(&callback, &target, &code).await }).await;
+    // Away from the threads that take in webhooks, for it waits for the disk; and it ends whether or not the browser waits
+    // for it: the code is used up by then.
+    let done = web::block(move || log_in(&callback, &target, &code)).await;
     match done {
         Ok(Ok(())) => page(StatusCode::OK, format!("'{name}' is logged in. You may close this page.\n")),
         Ok(Err(unable)) => {
@@ -81,22 +82,18 @@ async fn come_back(request: HttpRequest, callback: web::Data<Callback>) -> HttpR
     }
 }
 
-async fn log_in(callback: &Callback, target: &Target, code: &str) -> Result<(), Unable> {
+fn log_in(callback: &Callback, target: &Target, code: &str) -> Result<(), Unable> {
     let (Auth::Login(configured), Some(login)) = (&target.auth, Login::of(target, &callback.vault)) else {
         return Err(Unable::NotLoggedIn);
     };
-    login.log_in_from(code, configured.redirect.as_deref()).await?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|_| Unable::Later("thread"))?;
+    runtime.block_on(login.log_in_from(code, configured.redirect.as_deref()))?;
     tracing::info!(target_name = target.name, "somebody has logged in");
-    let (store, name) = (Arc::clone(&callback.store), target.name.clone());
-    let go_on = move || -> Result<(), StoreError> {
-        // What an operator paused stays so.
-        if store.target(&name)?.paused.as_deref() == Some(AUTH) {
-            store.pause_target(&name, None)
-        } else {
-            Ok(())
-        }
-    };
-    web::block(go_on).await.map_err(|_| Unable::Later("store"))??;
+    // What an operator paused stays so.
+    if callback.store.target(&target.name)?.paused.as_deref() == Some(AUTH) {
+        callback.store.pause_target(&target.name, None)?;
+    }
     (callback.ring)();
     Ok(())
 }

@@ -58,7 +58,7 @@ pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Rec
 }
 
 fn receipt(object: &Object, created: bool) -> Receipt {
-    Receipt { record: RecordRef::new("activity", &object.id), url: None, created }
+    Receipt { record: RecordRef::new("activity", &object.id), url: None, created, stage: None }
 }
 
 fn item(task: &Task<'_>, record: Option<&String>) -> Item {

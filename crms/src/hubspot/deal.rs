@@ -114,13 +114,15 @@ async fn look_for(
     answers: &mut [Option<Result<Receipt, Failure>>],
 ) {
     let keys: Vec<String> = which.iter().map(|at| tasks[*at].deal.key.clone()).collect();
-    let read = by_id(line, KIND.path, Some(DEAL_KEY), &keys, &[DEAL_KEY]).await;
+    let read = by_id(line, KIND.path, Some(DEAL_KEY), &keys, &[DEAL_KEY, "dealstage"]).await;
     for at in which {
         let ours = |object: &&Object| object.text(DEAL_KEY) == Some(&tasks[at].deal.key);
         match &read {
             Ok(found) => {
                 let found = found.iter().find(ours);
-                answers[at] = found.map(|object| Ok(receipt(line.desk, object, false)));
+                let stage = |object: &Object| object.text("dealstage").map(str::to_owned);
+                answers[at] = found
+                    .map(|object| Ok(Receipt { stage: stage(object), ..receipt(line.desk, object, false) }));
             }
             Err(failure) => answers[at] = Some(Err(drifted(failure.clone(), Some(DEAL_KEY)))),
         }
@@ -128,7 +130,12 @@ async fn look_for(
 }
 
 fn receipt(desk: &Desk<'_>, object: &Object, created: bool) -> Receipt {
-    Receipt { record: RecordRef::new("deal", &object.id), url: url(desk, "0-3", object), created }
+    Receipt {
+        record: RecordRef::new("deal", &object.id),
+        url: url(desk, "0-3", object),
+        created,
+        stage: None,
+    }
 }
 
 fn item(desk: &Desk<'_>, task: &Task<'_>) -> Item {

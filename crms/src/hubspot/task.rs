@@ -89,7 +89,12 @@ async fn owners<'a>(
 }
 
 fn receipt(line: &Line<'_>, object: &Object, created: bool) -> Receipt {
-    Receipt { record: RecordRef::new("task", &object.id), url: url(line.desk, "0-27", object), created }
+    Receipt {
+        record: RecordRef::new("task", &object.id),
+        url: url(line.desk, "0-27", object),
+        created,
+        stage: None,
+    }
 }
 
 fn item(of: &Task<'_>, owners: &BTreeMap<String, String>) -> Item {

@@ -115,5 +115,10 @@ fn receipt(desk: &Desk<'_>, verb: Verb, object: &Object) -> Receipt {
         Verb::Upsert => object.new.unwrap_or(false),
         Verb::Create => true,
     };
-    Receipt { record: RecordRef::new("contact", &object.id), url: url(desk, "0-1", object), created }
+    Receipt {
+        record: RecordRef::new("contact", &object.id),
+        url: url(desk, "0-1", object),
+        created,
+        stage: None,
+    }
 }

@@ -53,7 +53,7 @@ pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Rec
 }
 
 fn receipt(id: &str, created: bool) -> Receipt {
-    Receipt { record: RecordRef::new("activity", id), url: None, created }
+    Receipt { record: RecordRef::new("activity", id), url: None, created, stage: None }
 }
 
 fn note(task: &Task<'_>, record: Option<&str>) -> Map<String, Value> {

@@ -91,19 +91,27 @@ async fn there(line: &Line<'_>, deal: &DealWrite, failure: Failure) -> Result<Re
         && failure.field.as_deref().is_none_or(|field| field == DEAL_KEY);
     match &failure.existing {
         _ if !ours => Err(failure),
-        Some(there) => Ok(receipt(&there.id, false)),
+        Some(there) => {
+            let read = read::many(line, "deal", &[&there.id], &["Stage".to_owned()]).await?;
+            Ok(found(&there.id, read.get(&there.id).unwrap_or(&Value::Null)))
+        }
         None => {
             let key = deal.key.replace('\\', "\\\\").replace('\'', "\\'");
-            let text = format!("select id from Deals where {DEAL_KEY} = '{key}' limit 200");
+            let text = format!("select id, Stage from Deals where {DEAL_KEY} = '{key}' limit 200");
             let body = line.ask(query(&text), "deal").await?;
-            let id = data(&body).first().and_then(|record| identifier(&record["id"]));
-            id.map(|id| receipt(&id, false)).ok_or(failure)
+            let row = data(&body).first().and_then(|row| Some(found(&identifier(&row["id"])?, row)));
+            row.ok_or(failure)
         }
     }
 }
 
+/// A deal that was to be made and is there already.
+fn found(id: &str, row: &Value) -> Receipt {
+    Receipt { stage: row["Stage"].as_str().map(str::to_owned), ..receipt(id, false) }
+}
+
 fn receipt(id: &str, created: bool) -> Receipt {
-    Receipt { record: RecordRef::new("deal", id), url: None, created }
+    Receipt { record: RecordRef::new("deal", id), url: None, created, stage: None }
 }
 
 /// Pipeline and stage are texts at Zoho, not ids.

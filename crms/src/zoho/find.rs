@@ -31,6 +31,9 @@ const ROWS: usize = 200;
 /// Pages of one query.
 const PAGES: usize = 10;
 
+/// The code of a search that finds more than its pages hold.
+const ENDLESS: &str = "search_without_end";
+
 /// What came of a query: the object, and its record.
 type Row = (&'static str, Value);
 
@@ -38,28 +41,37 @@ type Row = (&'static str, Value);
 pub(super) async fn find(desk: &Desk<'_>, people: &[Who], fields: &[String]) -> Vec<Result<Found, Failure>> {
     let line = Line::new(desk);
     let mut answers: Vec<Result<Found, Failure>> = people.iter().map(|_| Ok(Found::default())).collect();
-    for pack in packs(desk, people) {
+    let mut packs = packs(desk, people);
+    while let Some(mut pack) = packs.pop() {
         let some: Vec<&Who> = pack.iter().map(|at| &people[*at]).collect();
         let rows = search(&line, &some, fields).await;
+        if rows.as_ref().is_err_and(|failure| failure.code == ENDLESS) && pack.len() > 1 {
+            packs.push(pack.split_off(pack.len() / 2));
+            packs.push(pack);
+            continue;
+        }
         for at in pack {
             let found = |rows: &Vec<Row>| choose_from(desk, &people[at], rows, fields);
             answers[at] = rows.as_ref().map(found).map_err(Clone::clone);
         }
     }
     if fields.len() > COLUMNS / 2 {
-        with_values(&line, &mut answers, fields).await;
+        with_values(desk, &mut answers, fields).await;
     }
     answers
 }
 
 /// More fields than a query takes are read once it is known of whom.
-async fn with_values(line: &Line<'_>, answers: &mut [Result<Found, Failure>], fields: &[String]) {
-    for answer in answers {
-        let Ok(found) = answer else { continue };
-        let Some((record, _)) = &mut found.matched else { continue };
-        match read::one(line, &record.at, fields).await {
-            Ok(read) => *record = read,
-            Err(failure) => *answer = Err(failure),
+async fn with_values(desk: &Desk<'_>, answers: &mut [Result<Found, Failure>], fields: &[String]) {
+    let at = |answer: &Result<Found, Failure>| Some(answer.as_ref().ok()?.matched.as_ref()?.0.at.clone());
+    let which: Vec<(usize, RecordRef)> =
+        answers.iter().enumerate().filter_map(|(place, answer)| Some((place, at(answer)?))).collect();
+    let records: Vec<RecordRef> = which.iter().map(|(_, at)| at.clone()).collect();
+    for ((place, _), read) in which.into_iter().zip(read::read(desk, &records, fields).await) {
+        match (&mut answers[place], read) {
+            (Ok(Found { matched: Some((record, _)), .. }), Ok(read)) => *record = read,
+            (answer, Err(failure)) => *answer = Err(failure),
+            _ => {}
         }
     }
 }
@@ -109,6 +121,10 @@ async fn search(line: &Line<'_>, people: &[&Who], fields: &[String]) -> Result<V
             rows.extend(data(&body).iter().map(|row| (object, row.clone())));
             if !goes_on(&body) {
                 break;
+            }
+            if page == PAGES - 1 {
+                // Whoever is behind it would be made a second time.
+                return Err(Failure::new(FailureKind::Down, ENDLESS));
             }
         }
     }

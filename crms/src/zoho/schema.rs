@@ -47,7 +47,10 @@ pub(super) async fn schema(desk: &Desk<'_>) -> Result<Schema, Failure> {
     for id in layouts {
         let body =
             line.ask(get(&format!("settings/pipeline?layout_id={id}")), "deal").await.map_err(drift)?;
-        schema.pipelines.extend(list(&body, "pipeline").filter_map(pipeline));
+        for (name, pipeline) in list(&body, "pipeline").filter_map(pipeline) {
+            // New deals get the first layout, where none is named.
+            schema.pipelines.entry(name).or_insert(pipeline);
+        }
     }
     schema.account = account(desk).await;
     Ok(schema)

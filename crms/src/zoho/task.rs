@@ -56,10 +56,11 @@ pub(super) async fn write(line: &Line<'_>, tasks: &[Task<'_>]) -> Vec<Result<Rec
 
 /// A right that the token lacks is the task's own failure.
 fn by_itself(failure: Failure) -> Failure {
-    match failure.code.as_str() {
-        "OAUTH_SCOPE_MISMATCH" => Failure { kind: FailureKind::Invalid, ..failure },
-        _ => failure,
+    let is_right = failure.code == "OAUTH_SCOPE_MISMATCH" || failure.status == Some(403);
+    if failure.kind == FailureKind::Auth && is_right {
+        return Failure { kind: FailureKind::Invalid, ..failure };
     }
+    failure
 }
 
 /// An earlier attempt's work among the person's tasks, read from their related list.
@@ -101,7 +102,7 @@ async fn owners<'a>(
 }
 
 fn receipt(id: &str, created: bool) -> Receipt {
-    Receipt { record: RecordRef::new("task", id), url: None, created }
+    Receipt { record: RecordRef::new("task", id), url: None, created, stage: None }
 }
 
 fn fields(of: &Task<'_>, owners: &BTreeMap<RecordRef, String>) -> Map<String, Value> {

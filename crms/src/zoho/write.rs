@@ -101,5 +101,5 @@ fn fields(line: &Line<'_>, object: &str, bundle: &Bundle) -> Option<Map<String, 
 }
 
 fn receipt(object: &str, done: &Done) -> Receipt {
-    Receipt { record: RecordRef::new(object, &done.id), url: None, created: done.created }
+    Receipt { record: RecordRef::new(object, &done.id), url: None, created: done.created, stage: None }
 }

@@ -98,10 +98,12 @@ pub struct Shown {
 #[derive(Default)]
 struct Known {
     shown: Option<Arc<Shown>>,
-    /// The newest generation that was handed out.
-    used: i64,
     /// The newest generation that the CRM refused.
     refused: i64,
+    /// A token was refused, and nobody has asked for another one since.
+    is_unheeded: bool,
+    /// The token endpoint was asked.
+    has_asked: bool,
 }
 
 /// The login of one target.
@@ -145,13 +147,10 @@ impl Login {
     /// # Errors
     /// [`Unable`]
     pub async fn token(&self) -> Result<Arc<Shown>, Unable> {
-        let shown = match self.fresh() {
-            Some(shown) => shown,
-            None => self.look().await?,
-        };
-        let mut known = self.known();
-        known.used = known.used.max(shown.generation);
-        Ok(shown)
+        match self.fresh() {
+            Some(shown) => Ok(shown),
+            None => self.look().await,
+        }
     }
 
     /// What the CRM answered to a token of this generation: it may have refused it.
@@ -159,15 +158,14 @@ impl Login {
         if self.oauth.is_token_refused(answer.status, &answer.body) {
             let mut known = self.known();
             known.refused = known.refused.max(generation);
+            known.is_unheeded = true;
         }
     }
 
     /// After a refusal: whether another token is there, or will be. Not if it was no token that was refused.
     pub async fn renew(&self) -> bool {
-        let was_refused = {
-            let known = self.known();
-            known.refused > 0 && known.refused >= known.used
-        };
+        // Another call may have renewed it meanwhile: then another token is there.
+        let was_refused = std::mem::take(&mut self.known().is_unheeded);
         // What passes by itself says nothing against the login.
         was_refused && matches!(self.look().await, Ok(_) | Err(Unable::Later(_)))
     }
@@ -232,7 +230,9 @@ impl Login {
         if is_refused && age >= SignedDuration::ZERO && age < YOUNG {
             return Err(Unable::Refused("the new token is refused as well".to_owned()));
         }
-        let unable = match opened.row.wait_until.filter(|until| now < *until) {
+        // Who is new, after a reload that may have mended what was refused, asks once all the same.
+        let may_ask = opened.row.fault.is_some() && !self.known().has_asked;
+        let unable = match opened.row.wait_until.filter(|until| now < *until && !may_ask) {
             Some(_) => match &opened.row.fault {
                 Some(fault) => Unable::Refused(fault.clone()),
                 None => Unable::Later("token_endpoint"),
@@ -275,6 +275,7 @@ impl Login {
 
     async fn ask(&self, grant: Grant<'_>) -> Result<Result<Granted, Refused>, Unable> {
         let secret = self.configured.client_secret.resolve().map_err(|_| Unable::Secret)?;
+        self.known().has_asked = true;
         Ok(self.endpoint.ask(grant, &self.configured.client_id, &secret).await)
     }
 
@@ -327,11 +328,7 @@ impl Login {
             }
         };
         tracing::warn!(target_name = self.target, why = %unable, "the login is not renewed");
-        let row = LoginRow {
-            wait_until: now.checked_add(wait).ok(),
-            fault: fault.or_else(|| opened.row.fault.clone()),
-            ..opened.row.clone()
-        };
+        let row = LoginRow { wait_until: now.checked_add(wait).ok(), fault, ..opened.row.clone() };
         self.vault.store.keep_login(&self.target, &row, Some(opened.row.generation))?;
         Ok(unable)
     }

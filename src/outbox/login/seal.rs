@@ -35,6 +35,20 @@ pub(super) fn file(store: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Gives a draft its name. A key that somebody made meanwhile, for another target of the same store, stays; a broken one
+/// does not.
+fn publish(draft: &Path, path: &Path) -> io::Result<()> {
+    let linked = match fs::hard_link(draft, path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && Key::read(path)?.is_none() => {
+            return fs::rename(draft, path);
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    };
+    fs::remove_file(draft)?;
+    linked
+}
+
 impl Key {
     /// The key in a file; `None` where there is no such file, or it holds no key.
     ///
@@ -59,14 +73,15 @@ impl Key {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|_| io::Error::other("the system gives no random bytes"))?;
         let mut draft = path.as_os_str().to_owned();
-        draft.push(format!(".{}", std::process::id()));
+        let mut own = [0; 8];
+        getrandom::fill(&mut own).map_err(|_| io::Error::other("the system gives no random bytes"))?;
+        draft.push(format!(".{:016x}", u64::from_ne_bytes(own)));
         let draft = PathBuf::from(draft);
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(&bytes)?;
         file.sync_all()?;
-        // It takes the place of none but a broken one: the lease of the login is held.
-        fs::rename(&draft, path)?;
+        publish(&draft, path)?;
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
@@ -126,6 +141,22 @@ mod tests {
         sealed[30] ^= 1;
         assert!(key.open("zoho", &sealed).is_none());
         assert!(key.open("zoho", b"short").is_none());
+    }
+
+    #[test]
+    fn whoever_makes_the_key_at_the_same_time_gets_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.key");
+        let make = || Key::read_or_make(&path).unwrap().seal("zoho", &tokens()).unwrap();
+        let sealed: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let key = Key::read(&path).unwrap().unwrap();
+        assert!(sealed.iter().all(|sealed| key.open("zoho", sealed).is_some()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        fs::write(&path, "broken").unwrap();
+        assert!(Key::read_or_make(&path).unwrap().open("zoho", &sealed[0]).is_none());
     }
 
     #[test]

@@ -435,6 +435,35 @@ fn a_deal_that_is_moved_on_while_answers_are_lost_moves_once_and_a_deleted_one_s
     world.assert_drained();
 }
 
+/// What was made and lost its answer is found in the stage that was asked for then.
+#[test]
+fn a_stage_that_is_asked_for_while_the_deal_is_in_doubt_is_reached() {
+    let zoho = SELLING
+        .replace("hubspot", "zoho")
+        .replace("auth =", "person = \"contact\"\nauth =")
+        .replace("[target.owners]\nasha = \"77310001\"\nnobody = \"99\"\n", "")
+        .replace("company = \"company\"", "")
+        .replace("\"default\"", "\"Standard (Standard)\"")
+        .replace("\"appointmentscheduled\"", "\"Qualification\"")
+        .replace("\"qualifiedtobuy\"", "\"Needs Analysis\"");
+    for (target, path, reached) in
+        [(SELLING, "/deals", "qualifiedtobuy"), (&zoho, "/Deals", "Needs Analysis")]
+    {
+        let mut world = World::of(target);
+        world.run();
+        world.only().fate(&json!({"method": "POST", "path": path, "fate": "apply_then_cut"}));
+        world.hears(&[chat(by_number(1), world.now(), demo(|_| {}))]);
+        world.run();
+        assert_eq!(deals(&world).len(), 1);
+        let qualified = ChatbotEvent { event_id: "later".to_owned(), ..staged("qualified") };
+        world.hears(&[chat(by_number(1), world.now(), qualified)]);
+        world.run_for(SignedDuration::from_hours(2));
+        let stages: Vec<String> = deals(&world).into_iter().map(|(stage, ..)| stage).collect();
+        assert_eq!(stages, [reached]);
+        world.assert_drained();
+    }
+}
+
 #[test]
 fn a_deal_at_zoho_is_moved_on_and_left_to_whoever_moved_it() {
     let target = r#"

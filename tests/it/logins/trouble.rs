@@ -6,6 +6,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use wabridge::clock::Clock;
 use wabridge::outbox::transport::Account;
 use wabridge::store::login::{LoginRow, Logins};
 use wabridge::store::sqlite::SqliteStore;
@@ -65,6 +66,43 @@ fn a_refused_token_is_renewed_once_and_one_that_is_refused_at_once_is_not_renewe
     bench.clock.pass(Duration::from_secs(61));
     assert_eq!(now(ask(&account)).unwrap().status, 200, "a hand that lets it go on gives it one more try");
     assert_eq!(bench.asked(), 3);
+}
+
+#[test]
+fn a_token_that_another_call_renewed_meanwhile_is_another_one() {
+    let bench = Bench::new();
+    bench.log_in();
+    let account = bench.account();
+    bench.clock.pass(Duration::from_secs(120));
+    assert_eq!(revoked(&bench, &account), 401);
+    assert_eq!(now(ask(&account)).unwrap().status, 200, "the next call of the step has it renewed");
+    assert!(now(account.renew()), "what was refused may be tried again");
+    assert!(!now(account.renew()), "once");
+}
+
+#[test]
+fn an_outage_after_a_refusal_is_an_outage_and_whoever_is_new_asks_once_after_a_refusal() {
+    let bench = Bench::new();
+    bench.log_in();
+    let account = bench.account();
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+    let secret = fs::read_to_string(bench.place.path("secret")).unwrap();
+    bench.place.write("secret", "not the client's", 0o600);
+    bench.clock.pass(Duration::from_secs(3350));
+    assert_eq!(now(ask(&account)).unwrap().status, 200, "the old one is good for minutes");
+    assert!(bench.row().fault.is_some());
+    bench.clock.pass(Duration::from_secs(61));
+    bench.control("/_fate", &json!([{"path": "/oauth/", "fate": "reject_500", "times": 1}]));
+    assert_eq!(now(ask(&account)).unwrap().status, 200);
+    bench.clock.pass(Duration::from_secs(200));
+    bench.adjust(|row| row.wait_until = Some(bench.clock.now() + Duration::from_secs(10)));
+    assert_eq!(now(ask(&account)).unwrap_err(), NoAnswer { sent: false, code: "token_endpoint" });
+
+    bench.clock.pass(Duration::from_secs(11));
+    assert_eq!(code_of(&now(ask(&account)).unwrap()), refused("LOGIN_REFUSED"));
+    bench.place.write("secret", &secret, 0o600);
+    assert_eq!(code_of(&now(ask(&account)).unwrap()), refused("LOGIN_REFUSED"), "it has just asked");
+    assert_eq!(now(ask(&bench.account())).unwrap().status, 200, "as after a reload");
 }
 
 /// Asks while the CRM takes no access token that there is.
