@@ -28,6 +28,8 @@ pub struct Limit {
     pub cost: fn(&Call) -> u64,
     /// What an answer says of it.
     pub told: fn(&Answer) -> Option<Told>,
+    /// Whether it holds for tokens alone, and not for who logs in.
+    pub of_tokens: bool,
     /// What a new lead and their conversation take of it, alone.
     pub new_lead: u64,
     /// What a further conversation takes of it, alone.

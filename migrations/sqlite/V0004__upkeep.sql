@@ -15,11 +15,11 @@ CREATE TABLE logins (
     changed_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- What was used of a target's limits that outlast a restart, by spans of time.
+-- What was used of an account's limits that outlast a restart, by spans of time. Several targets may write to one.
 CREATE TABLE used (
-    target  TEXT    NOT NULL,
+    account TEXT    NOT NULL,
     budget  TEXT    NOT NULL,               -- the limit's name
     span    INTEGER NOT NULL,               -- when it began
     amount  INTEGER NOT NULL,
-    PRIMARY KEY (target, budget, span)
+    PRIMARY KEY (account, budget, span)
 ) WITHOUT ROWID;

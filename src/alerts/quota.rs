@@ -10,20 +10,22 @@ use jiff::Timestamp;
 pub(super) fn findings(target: &AtTarget, seen: &Observed) -> Vec<Finding> {
     let quota = seen.quota;
     let stages = [
-        (quota.alert_percent, "nothing yet: everything is written"),
+        ("told", quota.alert_percent, "nothing yet: everything is written"),
         (
+            "bulk",
             quota.bulk_percent,
             "nothing: what is new is written, what can wait does until less is used (transcripts, counters)",
         ),
         (
+            "urgent",
             quota.urgent_percent,
             "nothing: who came by an ad, is qualified or asked for a demo is written; all else waits until less is used",
         ),
     ];
-    let finding = |limit: &Seen, (percent, lost): (u64, &'static str)| {
+    let finding = |limit: &Seen, (stage, percent, lost): (&str, u64, &'static str)| {
         limit.has_reached(percent).then(|| Finding {
             alert: Alert::Quota,
-            subject: format!("{} {} {percent}", target.name, limit.limit.name),
+            subject: format!("{} {} {stage}", target.name, limit.limit.name),
             since: seen.now,
             text: text(&target.name, limit, seen.now),
             lost,

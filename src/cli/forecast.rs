@@ -78,7 +78,7 @@ impl Forecast {
     }
 
     fn of(&self, config: &Config, target: &Target, api: &Api) -> Result<Vec<Outlook>, StoreError> {
-        let rows = api.store.used(config.owner_of(target))?;
+        let rows = api.store.used(&target.account())?;
         let since = now() - SignedDuration::from_hours(24);
         let mut leads_lately = 0;
         // Several targets of one account share what it used.

@@ -59,7 +59,10 @@ impl Resync {
         };
         writeln!(out, "{} of '{name}' will be looked at again, behind what is urgent.", leads(count))?;
         if let Some(mode) = by_config(target) {
-            writeln!(out, "{mode} holds: nothing is written until that changes.")?;
+            writeln!(
+                out,
+                "{mode} holds: nothing is written until that changes; after shadow mode run it once more."
+            )?;
         }
         Ok(Exit::Success)
     }

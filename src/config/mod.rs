@@ -136,8 +136,10 @@ impl Config {
     fn read(root: &mut Table<'_, '_>) -> Config {
         let server = root.section("server").map(Server::read).unwrap_or_default();
         let channels = channel::read_all(root, &server);
+        let mut targets = target::read_all(root, &channels, &server);
+        target::share_quotas(&mut targets);
         Config {
-            targets: target::read_all(root, &channels, &server),
+            targets,
             channels,
             links: link::read_all(root),
             store: root.section("store").map(Store::read).unwrap_or_default(),
@@ -164,14 +166,6 @@ impl Config {
     #[must_use]
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.iter().find(|target| target.name == name)
-    }
-
-    /// The target that an account's use of its limits is written down for: the first that writes to it.
-    #[must_use]
-    pub fn owner_of<'a>(&'a self, target: &'a Target) -> &'a str {
-        let account = target.account();
-        let first = self.targets.iter().find(|other| other.account() == account);
-        &first.unwrap_or(target).name
     }
 
     /// What is allowed and probably not meant, a sentence each, with what to do.

@@ -65,8 +65,8 @@ impl Seen {
 
 /// What is left of an account's limits.
 pub struct Budget {
-    /// The target that it is written down for: the first one of the account.
-    pub owner: String,
+    /// Under which it is written down.
+    pub account: String,
     state: Mutex<State>,
 }
 
@@ -86,7 +86,9 @@ pub fn usages(target: &Target, rows: &[Used]) -> Vec<Usage> {
         );
         usage
     };
-    target.crm.about().limits.iter().map(usage).collect()
+    let is_login = target.auth.login().is_some();
+    let holds = |limit: &&Limit| !(limit.of_tokens && is_login) || target.quota.contains_key(limit.name);
+    target.crm.about().limits.iter().filter(holds).map(usage).collect()
 }
 
 fn spans<'a>(rows: &'a [Used], budget: &str) -> impl Iterator<Item = &'a Used> {
@@ -103,7 +105,7 @@ impl Budget {
     #[must_use]
     pub fn new(target: &Target) -> Budget {
         let state = State { usages: usages(target, &[]), is_loaded: false };
-        Budget { owner: target.name.clone(), state: state.into() }
+        Budget { account: target.account(), state: state.into() }
     }
 
     /// Takes other sizes.
@@ -198,7 +200,7 @@ pub fn ration(
 ) -> Result<Option<Priority>, StoreError> {
     let budget = &setup.budget;
     if !budget.is_loaded() {
-        budget.load(&setup.target, &store.used(&budget.owner)?);
+        budget.load(&setup.target, &store.used(&budget.account)?);
     }
     let seen = budget.seen(Moment::new(clock.now(), clock.elapsed()));
     let down_to = down_to(&seen, &setup.config.quota);

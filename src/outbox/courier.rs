@@ -76,6 +76,8 @@ pub struct Courier {
     down_to: Priority,
     /// Calls are too fast: none before that.
     paced: Duration,
+    /// What can wait finds no room before that.
+    bulk_until: Duration,
 }
 
 impl Courier {
@@ -104,6 +106,7 @@ impl Courier {
             beats,
             down_to: Priority::Bulk,
             paced: Duration::ZERO,
+            bulk_until: Duration::ZERO,
         }
     }
 
@@ -137,7 +140,7 @@ impl Courier {
         };
         self.reconfigure(&setup)?;
         if self.watch.is_due(now) && !self.read_schema(&setup, row).await? {
-            return idle(None);
+            return idle(Some(self.paced).filter(|paced| *paced > self.clock.elapsed()));
         }
         let Some(known) = self.watch.known() else { return idle(Some(self.watch.due())) };
         let batch = setup.target.crm.about().capability.batch.max(1);
@@ -146,7 +149,8 @@ impl Courier {
         let left = batch.min(allowed.saturating_sub(urgent.0));
         let known = self.watch.known().unwrap_or(known);
         let bulk = match (urgent.1 && down_to == Priority::Bulk, left) {
-            (true, 1..) => {
+            // Without a pause for the pace of what is more urgent, and while there is room for what can wait.
+            (true, 1..) if self.paced.max(self.bulk_until) <= self.clock.elapsed() => {
                 let percent = setup.config.quota.bulk_percent;
                 self.lane(&setup, &known, Lot { urgent: 0, bulk: left, down_to, percent }).await?
             }
@@ -164,12 +168,14 @@ impl Courier {
     #[must_use]
     pub fn due_in(&self) -> Duration {
         let name = &self.setup.get().target.name;
-        let due = self.store.next_due(name, self.down_to).ok().flatten();
+        let has_room = self.bulk_until <= self.clock.elapsed();
+        let down_to = if has_room { self.down_to } else { self.down_to.min(Priority::Urgent) };
+        let due = self.store.next_due(name, down_to).ok().flatten();
         let wait = due
             .map(|due| Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default())
             .unwrap_or(SWEEP);
         // What the limits hold back now is looked at again and again.
-        if self.down_to == Priority::Bulk { wait } else { wait.min(SWEEP) }
+        if down_to == Priority::Bulk { wait } else { wait.min(SWEEP) }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -249,7 +255,7 @@ impl Courier {
         let mut works: Vec<Work> = leased.into_iter().map(Work::new).collect();
         let bundles = works.len();
         match self.deliver(setup, known, &mut works, until, percent).await {
-            Ok(full) => self.put_off(&mut works, full),
+            Ok(full) => self.put_off(&mut works, full, bulk > 0),
             Err(GivenUp::Store(error)) => return Err(error),
             Err(GivenUp::LeaseLost) => {
                 tracing::warn!(target_name = target, bundles, "leases ran out before the calls were made");
@@ -311,9 +317,9 @@ impl Courier {
         };
         let drifted = asks(works, FirstAid::ReadSchema);
         let now = self.clock.elapsed();
-        if drifted && self.watch.may_ask(now) && self.clock.now() < until {
-            self.read_schema(setup, TargetRow::default()).await?;
-        } else if drifted {
+        let may_ask = drifted && self.watch.may_ask(now) && self.clock.now() < until;
+        let is_read = may_ask && self.read_schema(setup, TargetRow::default()).await?;
+        if drifted && !is_read {
             // Without a look at the schema nothing can be decided: it waits for the next.
             let look = after(self.clock.now(), self.watch.hurry(now));
             works.iter_mut().for_each(|work| work.wait_for_schema(look));
@@ -322,11 +328,14 @@ impl Courier {
     }
 
     /// What there was no room for by the account's limits waits until there is some.
-    fn put_off(&mut self, works: &mut [Work], full: Option<Full>) {
+    fn put_off(&mut self, works: &mut [Work], full: Option<Full>, is_bulk: bool) {
         let Some(full) = full else { return };
         postpone(works, after(self.clock.now(), full.wait));
-        if full.is_pace {
-            self.paced = self.clock.elapsed() + full.wait;
+        let until = self.clock.elapsed() + full.wait;
+        if full.is_pace || !is_bulk {
+            self.paced = until;
+        } else {
+            self.bulk_until = until;
         }
     }
 

@@ -74,7 +74,7 @@ impl<'a> Metered<'a> {
     /// What cannot be written down is counted all the same; the lane's own commits say what the store lacks.
     fn keep(&self, rows: &[Used]) {
         if !rows.is_empty()
-            && let Err(error) = self.store.keep_used(&self.setup.budget.owner, rows)
+            && let Err(error) = self.store.keep_used(&self.setup.budget.account, rows)
         {
             tracing::warn!(kind = error.kind.as_str(), "what was used of a limit could not be kept");
         }

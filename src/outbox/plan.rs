@@ -95,7 +95,9 @@ impl Sheet<'_> {
                 }
             })
         };
-        self.offered().filter(open).map(|mapping| mapping.field.clone()).collect()
+        let key = self.key.as_ref().and(written.get(self.key_field)).and_then(marked);
+        let key = key.map(|_| self.key_field.to_owned());
+        self.offered().filter(open).map(|mapping| mapping.field.clone()).chain(key).collect()
     }
 
     /// The fields worth reading where a record is read anyway.
@@ -207,6 +209,10 @@ impl Sheet<'_> {
             (_, Some(None)) => Fate::Write,
             (_, Some(Some(there))) if same(there, ours) => Fate::There,
             (WriteRule::IfEmpty, Some(Some(_))) => Fate::Filled,
+            // We never wrote it: whoever did is a person.
+            (WriteRule::Always, Some(Some(_))) if before.is_null() && mapping.owner == Owner::Human => {
+                Fate::Leave(EDITED)
+            }
             (WriteRule::Always, Some(there)) => match self.always(mapping, ours, Some(before), there) {
                 Fate::Keep => Fate::There,
                 fate => fate,

@@ -3,7 +3,7 @@
 //! In: requests. Out: what was answered in time, or a word for why nothing was. Several are asked at once, all of them
 //! within one timeout; an endpoint that fails is left alone for a while. No write ever fails for want of an answer.
 
-use super::transport::client;
+use super::transport::{body_of, client};
 use crate::clock::Clock;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -96,13 +96,8 @@ impl Side {
 
 async fn answer(ask: Ask) -> Result<(u16, Vec<u8>), &'static str> {
     let why = |error: reqwest::Error| if error.is_timeout() { "timeout" } else { "unreachable" };
-    let mut response = ask?.send().await.map_err(why)?;
-    let (status, mut body) = (response.status().as_u16(), Vec::new());
-    while let Some(chunk) = response.chunk().await.map_err(why)? {
-        if body.len() + chunk.len() > LONGEST {
-            return Err("too_long");
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok((status, body))
+    let response = ask?.send().await.map_err(why)?;
+    let status = response.status().as_u16();
+    let body = body_of(response, LONGEST).await.map_err(why)?;
+    Ok((status, body.ok_or("too_long")?))
 }

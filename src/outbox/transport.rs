@@ -113,19 +113,15 @@ impl HttpAccount {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let mut response = request.send().await.map_err(|error| no_answer(&error))?;
+        let response = request.send().await.map_err(|error| no_answer(&error))?;
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });
-        let mut answer =
-            Answer { status: response.status().as_u16(), headers: headers.collect(), body: Vec::new() };
-        while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
-            if answer.body.len() + chunk.len() > LONGEST {
-                return Err(NoAnswer { sent: true, code: "too_long" });
-            }
-            answer.body.extend_from_slice(&chunk);
-        }
+        let (headers, status) = (headers.collect(), response.status().as_u16());
+        let body = body_of(response, LONGEST).await.map_err(|error| no_answer(&error))?;
+        let body = body.ok_or(NoAnswer { sent: true, code: "too_long" })?;
+        let answer = Answer { status, headers, body };
         if let Credential::Login(login) = &self.credential {
             login.heard(generation, &answer);
         }
@@ -189,6 +185,21 @@ pub(super) fn client() -> reqwest::Client {
             .build()
             .expect("a client without certificates needs nothing of the system")
     })
+}
+
+/// The body of an answer, if it is not longer than `most` bytes.
+pub(super) async fn body_of(
+    mut response: reqwest::Response,
+    most: usize,
+) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > most {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }
 
 fn header(scheme: AuthScheme, token: &SecretString) -> Result<HeaderValue, SecretFault> {

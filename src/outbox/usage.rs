@@ -100,7 +100,27 @@ impl Usage {
         began + self.grain() + self.window()
     }
 
+    /// A clock that was ahead is back: what was used then was used by now.
+    fn pull_back(&mut self, at: i64) {
+        let current = at - at.rem_euclid(self.grain());
+        let mut ahead = 0;
+        while let Some((_, amount)) = self.spans.pop_back_if(|(began, _)| *began > current) {
+            ahead += amount;
+        }
+        if ahead > 0 {
+            match self.spans.back_mut().filter(|(began, _)| *began == current) {
+                Some((_, amount)) => *amount += ahead,
+                None => self.spans.push_back((current, ahead)),
+            }
+            self.written = 0;
+        }
+        self.heard = self.heard.map(|(left, heard)| (left, heard.min(at)));
+    }
+
     fn forget(&mut self, at: i64) {
+        if self.limit.is_long() {
+            self.pull_back(at);
+        }
         while let Some((began, amount)) = self.spans.front().copied() {
             if self.over(began) > at {
                 break;
@@ -275,6 +295,7 @@ mod tests {
             window,
             cost: |_| 1,
             told: untold,
+            of_tokens: false,
             new_lead: 4,
             conversation: 2,
         }
@@ -392,5 +413,22 @@ mod tests {
         usage.add(10, at(60));
         usage.add(10, at(0));
         assert_eq!(usage.used(at(0)), (20, 1_000));
+    }
+
+    #[test]
+    fn a_clock_that_was_a_month_ahead_costs_a_day_and_not_a_month() {
+        let mut usage = Usage::new(&DAILY, None);
+        let month = 30 * 24 * 60;
+        usage.add(400, at(month));
+        usage.answered(Some(Told { left: 600, of: Some(1_000) }), at(month));
+        usage.add(600, at(0));
+        assert!(usage.fits(1, 100, at(10)).is_err());
+        assert_eq!(usage.used(at(10)), (1_000, 1_000));
+        assert_eq!(usage.fits(1, 100, at(25 * 60)), Ok(()));
+        // As it is after a restart, too.
+        let mut usage = Usage::new(&DAILY, None);
+        usage.restore([(at(0).wall, 100), (at(month).wall, 900)], None);
+        assert!(usage.fits(1, 100, at(10)).is_err());
+        assert_eq!(usage.fits(1, 100, at(25 * 60)), Ok(()));
     }
 }

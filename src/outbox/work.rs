@@ -1,5 +1,7 @@
 //! One leased bundle on its way: what is known of it, what was tried, and what became of each job.
 
+mod outcome;
+
 use super::Setup;
 use super::dossier::Dossier;
 use super::meter::QUOTA;
@@ -8,11 +10,11 @@ use super::retry::{Effect, FirstAid, after, cause, first_aid};
 use super::rule::Standing;
 use super::watch::Health;
 use crate::insight::summary::Talk;
-use crate::store::outbox::{End, Job, Leased, RecordRow, Settled};
+use crate::store::outbox::{End, Job, Leased, POSTPONED, RecordRow, Settled};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use wabridge_crms::{Bundle, Delivery, Found, LEFT_ALONE, Receipt, Record, Written};
+use wabridge_crms::{Bundle, Delivery, Found, Record};
 use wabridge_model::{Failure, FailureKind, MatchedBy, OperationKind, RecordRef};
 
 /// Nothing differs from what was written.
@@ -25,9 +27,6 @@ const MOVED_BY_OTHERS: &str = "moved_by_others";
 const SWITCHED_OFF: &str = "switched_off";
 /// The target only says what it would write.
 pub(super) const SHADOW: &str = "shadow";
-
-/// A limit of the account leaves no room.
-pub(super) const POSTPONED: &str = "waiting: quota";
 
 /// How the cause begins of what was instructed and cannot be obeyed.
 const INSTRUCTION: &str = "instruction";
@@ -351,90 +350,6 @@ impl Work {
         }
     }
 
-    /// Takes the answers to a bundle. An answer that is missing is an unknown outcome.
-    pub(super) fn wrote(&mut self, slots: &Slots, written: Written) {
-        let lost = || Err(Failure::new(FailureKind::Unknown, "no_outcome"));
-        if let Some(person) = slots.person {
-            match written.person.unwrap_or_else(lost) {
-                Ok(receipt) => self.wrote_person(person, receipt),
-                Err(failure) => self.failures[person] = Some(failure),
-            }
-        }
-        let others = [
-            (&slots.activities, written.activities),
-            (&slots.deals, written.deals),
-            (&slots.tasks, written.tasks),
-        ];
-        for (jobs, answers) in others {
-            let mut answers = answers.into_iter();
-            for index in jobs {
-                match answers.next().unwrap_or_else(lost) {
-                    Ok(receipt) => {
-                        let stage = self.staged(*index, &receipt);
-                        if let Some(stage) = receipt.stage {
-                            self.found.push((*index, receipt.record.clone(), stage));
-                        }
-                        self.ends[*index] = Some(done(receipt.record, stage));
-                    }
-                    Err(failure) if failure.code == LEFT_ALONE => {
-                        self.ends[*index] = Some(End::Suppressed(MOVED_BY_OTHERS));
-                    }
-                    Err(failure) => self.failures[*index] = Some(failure),
-                }
-            }
-        }
-    }
-
-    /// A deal that was found in another stage than is asked for by now is to be moved from there, if `may` says so: what
-    /// asked for it goes with this attempt. Whether there is any.
-    pub(super) fn move_found(&mut self, may: impl Fn((&str, &str)) -> bool) -> bool {
-        let mut any = false;
-        for (index, record, from) in std::mem::take(&mut self.found) {
-            let subject = &self.leased.jobs[index].subject;
-            let write = self.dossier.as_mut().and_then(|it| it.deals.get_mut(subject)?.as_mut().ok());
-            let Some(write) = write.filter(|write| write.doubtful && may((&from, &write.stage))) else {
-                continue;
-            };
-            (write.record, write.moves_from) = (Some(record.id), Some(from));
-            self.ends[index] = None;
-            any = true;
-        }
-        any
-    }
-
-    /// The stage that a deal was written with, if it was: by this attempt, or by one whose answer was lost, which may have
-    /// been asked for another.
-    fn staged(&self, index: usize, receipt: &Receipt) -> Option<String> {
-        let job = self.job(index);
-        let deals = self.dossier.as_ref().filter(|_| job.kind == OperationKind::Deal).map(|it| &it.deals);
-        let write = deals?.get(&job.subject)?.as_ref().ok()?;
-        if receipt.created || write.moves_from.is_some() {
-            return Some(write.stage.clone());
-        }
-        receipt.stage.clone().filter(|_| write.record.is_none())
-    }
-
-    fn wrote_person(&mut self, person: usize, receipt: Receipt) {
-        let Receipt { record, url, created, .. } = receipt;
-        let before = self.row.take();
-        let matched = match (created, self.matched) {
-            (true, _) => MatchedBy::Created,
-            (false, Some(matched)) => matched,
-            (false, None) => MatchedBy::UniqueKey,
-        };
-        self.matched = Some(matched);
-        self.row = Some(RecordRow {
-            record,
-            url: url.or(before.as_ref().and_then(|row| row.url.clone())),
-            // How it was found first stays told.
-            matched_by: before.map_or(matched, |row| row.matched_by),
-            written: self.draft.written.clone(),
-        });
-        let end = self.done_person();
-        self.obeyed(&end);
-        self.ends[person] = Some(end);
-    }
-
     /// What was instructed was written with the person.
     fn obeyed(&mut self, end: &End) {
         for index in self.open(OperationKind::Instruction) {
@@ -472,11 +387,6 @@ impl Work {
         let record = (record != self.row).then_some(self.row);
         Settled { lease, target: target.to_owned(), lead, ends, record, at }
     }
-}
-
-fn done(record: RecordRef, stage: Option<String>) -> End {
-    let (candidates, left_out) = (Vec::new(), BTreeMap::new());
-    End::Done { record: Some(record), matched_by: None, candidates, left_out, stage }
 }
 
 /// Nothing of a step is due before the time that the CRM asked for, whatever failed in another way.

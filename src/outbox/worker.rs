@@ -106,6 +106,8 @@ impl Couriers {
         for name in gone {
             workers.remove(&name);
         }
+        // Whoever comes back to an account finds in the store what others used of it meanwhile.
+        self.budgets().retain(|account, _| setups.iter().any(|setup| setup.target.account() == *account));
         for setup in setups {
             setup.budget.configure(&setup.target);
             self.budgets().insert(setup.target.account(), Arc::clone(&setup.budget));

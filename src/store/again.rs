@@ -16,12 +16,14 @@ pub fn marked(remembered: &Value) -> Option<&Value> {
     parts(remembered).map(|(before, _)| before)
 }
 
-/// Marks those of the fields that are remembered. What was left to somebody else stays so.
+/// Marks fields, those too of which nothing is remembered. What was left to somebody else stays so.
 pub fn mark(written: &mut Written, fields: &[String], newest: i64) {
     for field in fields {
-        let Some(remembered) = written.get_mut(field).filter(|it| !is_left(it)) else { continue };
-        let before = marked(remembered).unwrap_or(remembered).clone();
-        *remembered = json!({"again": before, "lease": newest});
+        let remembered = written.entry(field.clone()).or_default();
+        if !is_left(remembered) {
+            let before = marked(remembered).unwrap_or(remembered).clone();
+            *remembered = json!({"again": before, "lease": newest});
+        }
     }
 }
 
@@ -61,11 +63,11 @@ mod tests {
         let left = json!({"left": "edited in the CRM", "value": "x"});
         let mut fields =
             written(&[("a", json!("1")), ("b", Value::Null), ("c", left.clone()), ("d", json!(4))]);
-        mark(&mut fields, &["a", "b", "c", "unknown"].map(str::to_owned), 7);
+        mark(&mut fields, &["a", "b", "c", "new"].map(str::to_owned), 7);
         assert_eq!(marked(&fields["a"]), Some(&json!("1")));
         assert_eq!(marked(&fields["b"]), Some(&Value::Null));
         assert_eq!((&fields["c"], &fields["d"]), (&left, &json!(4)));
-        assert_eq!(fields.len(), 4);
+        assert_eq!(marked(&fields["new"]), Some(&Value::Null));
         mark(&mut fields, &["a".to_owned()], 9);
         assert_eq!(fields["a"], json!({"again": "1", "lease": 9}), "a mark is not marked");
     }

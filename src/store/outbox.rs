@@ -18,6 +18,9 @@ use wabridge_model::{MatchedBy, OperationKind, Priority, RecordRef};
 /// The cause of what is held because its lead is outside of the share that a target is opened to.
 pub const ROLLOUT: &str = "rollout";
 
+/// The cause of what is put off because a limit of the account leaves no room.
+pub const POSTPONED: &str = "waiting: quota";
+
 /// How the cause of what is held begins because the target's rule does not create this person's record; the rule
 /// follows: `person_rule: ad_or_intent`.
 pub const PERSON_RULE: &str = "person_rule";

@@ -438,3 +438,22 @@ fn a_mapping_that_nobody_is_asked_for_is_warned_of() {
     assert_eq!(warned(target), [expected]);
     assert!(warned(&format!("{target}[enrichment]\nurl = \"https://hooks.example.in/x\"\n")).is_empty());
 }
+
+#[test]
+fn targets_of_one_account_share_the_least_of_what_is_said_of_its_limits() {
+    let target = |name: &str, token: &str, quota: &str| {
+        format!(
+            "[[target]]\nname = \"{name}\"\ncrm = \"hubspot\"\nauth = {{ token = \"env:{token}\" }}\n{quota}"
+        )
+    };
+    let quota = |daily: u32| format!("[target.quota]\ndaily = {daily}\n");
+    let text = [
+        target("a", "ONE", &quota(20_000)),
+        target("b", "ONE", ""),
+        target("c", "ONE", &quota(9_000)),
+        target("d", "TWO", ""),
+    ];
+    let config = Config::parse(&text.concat(), "wabridge.toml").unwrap();
+    let daily = |name: &str| config.target(name).unwrap().quota.get("daily").copied();
+    assert_eq!(["a", "b", "c", "d"].map(daily), [Some(9_000), Some(9_000), Some(9_000), None]);
+}

@@ -39,7 +39,7 @@ last_inbound_at = "window.last_inbound_at"
 /// Where faults are planted: what every new lead is written by. Reads fail in other tests.
 const WRITES: [&str; 4] = ["contacts/batch/upsert", "communications", "Leads/upsert", "Notes"];
 /// A daemon lives this long at most.
-const LONGEST: Duration = Duration::from_millis(2_500);
+const LONGEST: Duration = Duration::from_millis(2_000);
 /// The calls by which a daemon learns the fields of each CRM before it writes.
 const OF_SCHEMA: [(&str, usize); 2] = [("hubspot", 5), ("zoho", 10)];
 /// Messages between two kills.

@@ -19,6 +19,7 @@ pub(super) static LIMITS: [Limit; 1] = [Limit {
     window: DAY,
     cost: credits,
     told,
+    of_tokens: false,
     new_lead: 4,
     conversation: 2,
 }];

@@ -36,7 +36,7 @@ impl List {
                 let row = api.store.login(&target.name).map_err(wrong)?;
                 login(&target.name, row.as_ref(), config, out)?;
             }
-            let used = api.store.used(config.owner_of(target)).map_err(wrong)?;
+            let used = api.store.used(&target.account()).map_err(wrong)?;
             quota(target, &used, config, out)?;
         }
         if config.targets.is_empty() {

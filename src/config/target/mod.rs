@@ -7,6 +7,7 @@ mod quota;
 mod read;
 
 pub use auth::{Auth, Login};
+pub(super) use quota::share_quotas;
 pub(super) use read::{check_url, read_all};
 
 use super::secret::{SecretError, SecretFault, SecretReference};
@@ -176,7 +177,8 @@ impl Target {
         }
     }
 
-    /// Which account it writes to: several targets may write to one, and share its limits.
+    /// Which account it writes to: several targets may write to one, and share its limits. What was used of them is
+    /// written down under it, so that no name of a target matters.
     #[must_use]
     pub fn account(&self) -> String {
         let about = self.crm.about();

@@ -1,5 +1,6 @@
 //! `[target.quota]`: how much an account has of its CRM's limits, or how much of it is ours.
 
+use super::Target;
 use crate::config::document::Table;
 use std::collections::BTreeMap;
 use wabridge_crms::About;
@@ -15,4 +16,19 @@ pub(super) fn read(table: &mut Table<'_, '_>, about: Option<&'static About>) -> 
     let sizes = about.limits.iter().filter_map(size).collect();
     table.finish(&[]);
     sizes
+}
+
+/// Targets that write to one account have one share of it: the least of what is said.
+pub(in crate::config) fn share_quotas(targets: &mut [Target]) {
+    let mut shares: BTreeMap<String, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    for target in targets.iter() {
+        let share = shares.entry(target.account()).or_default();
+        for (name, size) in &target.quota {
+            let least = share.entry(name).or_insert(*size);
+            *least = (*least).min(*size);
+        }
+    }
+    for target in targets {
+        target.quota = shares.get(&target.account()).cloned().unwrap_or_default();
+    }
 }

@@ -21,11 +21,16 @@ impl Courier {
             self.watch.remember(target, schema);
         }
         let known = self.watch.known();
-        let read = {
+        let (read, full) = {
             let transport = Metered::new(setup, &self.breaker, &*self.clock, &*self.store, 100);
-            look::schema(setup, &transport, known.as_deref()).await
+            (look::schema(setup, &transport, known.as_deref()).await, transport.full())
         };
         let now = self.clock.elapsed();
+        if let Some(full) = full.filter(|full| full.is_pace && read.is_err()) {
+            // It is read as soon as the pace allows.
+            self.paced = now + full.wait;
+            return Ok(false);
+        }
         match read {
             Ok(schema) => {
                 if let Ok(kept) = serde_json::to_value(&schema) {

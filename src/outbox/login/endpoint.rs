@@ -1,6 +1,6 @@
 //! The token endpoint of a CRM: a grant goes there, tokens or a refusal come back.
 
-use crate::outbox::transport::client;
+use crate::outbox::transport::{body_of, client};
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -36,15 +36,10 @@ impl Endpoint {
         let body = Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.client.post(&self.url).timeout(TOTAL);
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-        let silent = |_| Refused::Later("token_endpoint", AGAIN);
-        let mut response = request.send().await.map_err(silent)?;
-        let (status, mut body) = (response.status().as_u16(), Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(silent)? {
-            if body.len() + chunk.len() > LONGEST {
-                return Err(Refused::Later("token_endpoint", AGAIN));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        read(status, &body)
+        let silent = || Refused::Later("token_endpoint", AGAIN);
+        let response = request.send().await.map_err(|_| silent())?;
+        let status = response.status().as_u16();
+        let body = body_of(response, LONGEST).await.map_err(|_| silent())?;
+        read(status, &body.ok_or_else(silent)?)
     }
 }

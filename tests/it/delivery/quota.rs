@@ -1,10 +1,12 @@
 //! What a CRM allows an account is never used beyond, and what of it is left goes to what is most urgent.
 
 use super::world::{Simulated, World, by_number};
+use crate::outbox::bench::report;
 use jiff::SignedDuration;
 use serde_json::json;
 use wabridge::outbox::budget::Seen;
 use wabridge::store::outbox::JobState;
+use wabridge_model::event::{Choice, Fact, Preference};
 
 /// The calls that a CRM refused because they were too many.
 pub(super) fn refused(crm: &Simulated) -> usize {
@@ -95,4 +97,28 @@ fn what_can_wait_waits_from_85_percent_on_and_at_the_end_nothing_is_called() {
     world.run_for(SignedDuration::from_hours(5));
     world.assert_drained();
     assert_eq!(crm.ledger("persons").len(), 9);
+}
+
+/// At the edge of a share a write of what can wait does not fit, and less may.
+#[test]
+fn who_becomes_urgent_does_not_wait_for_what_was_put_off_of_theirs() {
+    let mut world = World::of(&format!("{}[target.quota]\ndaily = 5203\n", super::world::HUBSPOT));
+    let crm = world.only();
+    world.says(by_number(0), "m0");
+    world.run_for(SignedDuration::from_hours(3));
+    world.assert_drained();
+    crm.set(&json!({"quota": {"limit": 5_203, "used": 4_418}}));
+    world.says(by_number(1), "tells what is used");
+    world.run_for(SignedDuration::from_secs(5));
+    let told = seen(&world, "hubspot");
+    assert_eq!((told.used, told.has_reached(85)), (4_422, false), "one call more does not fit below");
+    world.says(by_number(0), "can wait");
+    world.run_for(SignedDuration::from_mins(15));
+    let waits = world.listed(JobState::Pending);
+    assert!(!waits.is_empty() && waits.iter().all(|job| job.attempts == 0), "{waits:?}");
+    crm.taken_calls();
+    let stop = Preference { category: Preference::MARKETING.into(), choice: Choice::Stop };
+    world.hears(&[report(by_number(0), "cannot", world.now(), Fact::Preference(stop))]);
+    world.run_for(SignedDuration::from_secs(5));
+    assert!(!crm.taken_calls().is_empty(), "{:?}", world.listed(JobState::Pending));
 }

@@ -111,14 +111,35 @@ fn all_fields_are_looked_at_where_none_is_named_our_key_among_them() {
 #[test]
 fn a_field_that_is_new_in_the_configuration_is_filled_for_everybody() {
     let mut world = written();
-    world.reload(&format!("{HUBSPOT}wa_first_seen = \"first_seen_at\"\n"));
+    // Some people have it filled already.
+    set(&world, "city", "Pune", 4);
+    world.reload(&format!("{HUBSPOT}wa_first_seen = \"first_seen_at\"\ncity = \"source\"\n"));
     world.add_fields("hubspot");
     world.run_for(SignedDuration::from_hours(2));
     assert!(values(&world, "wa_first_seen").values().all(Value::is_null), "nothing of them changed");
-    assert_eq!(resync(&world, &["wa_first_seen"]), LEADS as usize);
+    assert_eq!(resync(&world, &["wa_first_seen", "city"]), LEADS as usize);
     world.run_for(SignedDuration::from_hours(1));
     world.assert_drained();
     assert!(values(&world, "wa_first_seen").values().all(|value| !value.is_null()));
+    for (phone, value) in values(&world, "city") {
+        let is_theirs = phone[phone.len() - 4..].parse::<u32>().unwrap().is_multiple_of(4);
+        assert_eq!(value, if is_theirs { "Pune" } else { "whatsapp:main" }, "{phone}");
+    }
+}
+
+#[test]
+fn our_key_is_written_where_it_was_emptied_and_nowhere_else() {
+    let mut world = written();
+    let person = world.only().ledger("persons")[0].clone();
+    world.only().change(&json!({"person_id": person["id"], "field": "wa_e164", "value": ""}));
+    resync(&world, &["wa_e164"]);
+    world.run_for(SignedDuration::from_hours(1));
+    world.assert_drained();
+    let calls: Vec<String> = world.only().taken_calls().into_iter().map(|(_, call)| call).collect();
+    let id = person["id"].as_str().unwrap();
+    let one = format!("PATCH /crm/objects/2026-03/contacts/{id}");
+    assert_eq!(calls, ["POST /crm/objects/2026-03/contacts/batch/read", &one], "all others have it");
+    assert!(values(&world, "wa_e164").keys().all(|key| key.starts_with('+')));
 }
 
 #[test]

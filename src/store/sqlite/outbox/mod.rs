@@ -293,17 +293,19 @@ impl Outbox for SqliteStore {
         self.readers.read(|connection| targets::shadow(connection, target, after, limit))
     }
 
-    fn keep_used(&self, target: &str, rows: &[Used]) -> Result<(), StoreError> {
-        let (target, rows) = (target.to_owned(), rows.to_vec());
+    fn keep_used(&self, account: &str, rows: &[Used]) -> Result<(), StoreError> {
+        let (account, rows) = (account.to_owned(), rows.to_vec());
         let newest = rows.iter().map(|row| row.span).max().unwrap_or_default();
         let oldest = newest.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-        self.change("keep what was used", move |transaction| used::keep(transaction, &target, &rows, oldest))
+        self.change("keep what was used", move |transaction| {
+            used::keep(transaction, &account, &rows, (oldest, newest))
+        })
     }
 
-    fn used(&self, target: &str) -> Result<Vec<Used>, StoreError> {
+    fn used(&self, account: &str) -> Result<Vec<Used>, StoreError> {
         self.readers.read(|connection| {
             let knows = super::schema_version(connection)?.is_some_and(|(version, _)| version >= 4);
-            if knows { used::read(connection, target) } else { Ok(Vec::new()) }
+            if knows { used::read(connection, account) } else { Ok(Vec::new()) }
         })
     }
 

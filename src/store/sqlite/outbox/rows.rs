@@ -2,7 +2,7 @@
 
 use super::super::sql::{self, blob_of, instant};
 use super::{all, first};
-use crate::store::outbox::{Job, JobState};
+use crate::store::outbox::{Job, JobState, POSTPONED};
 use crate::store::{StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -32,9 +32,10 @@ impl JobRow {
         1 + i64::from(self.again.is_some())
     }
 
-    /// A failure sent it back, and it must not be tried before it is due.
+    /// A failure sent it back, and it must not be tried before it is due. What a limit put off may be, once it is more
+    /// urgent: more room may be left for that.
     pub(super) fn backs_off(&self) -> bool {
-        self.job.state == JobState::Doubt || self.job.cause.is_some()
+        self.job.state == JobState::Doubt || self.job.cause.as_deref().is_some_and(|cause| cause != POSTPONED)
     }
 }
 

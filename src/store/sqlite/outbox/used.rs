@@ -7,27 +7,34 @@ use crate::store::outbox::Used;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-/// Keeps spans in place of what was kept of the same, and forgets those that are of no more use.
+/// Keeps spans in place of what was kept of the same, and forgets those that are of no more use: too old, or of a time
+/// to which the clock was set by mistake.
 pub(super) fn keep(
     connection: &Connection,
-    target: &str,
+    account: &str,
     rows: &[Used],
-    oldest: Timestamp,
+    (oldest, newest): (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
-    const KEEP: &str = "INSERT OR REPLACE INTO used (target, budget, span, amount) VALUES (?, ?, ?, ?)";
+    const KEEP: &str = "INSERT OR REPLACE INTO used (account, budget, span, amount) VALUES (?, ?, ?, ?)";
     // What is kept at no time of its own stays.
-    const FORGET: &str = "DELETE FROM used WHERE target = ? AND budget = ? AND span < ? AND span > 0";
+    const FORGET: &str =
+        "DELETE FROM used WHERE account = ?1 AND budget = ?2 AND span > 0 AND (span < ?3 OR span > ?4)";
     for row in rows {
         let amount = i64::try_from(row.amount).unwrap_or(i64::MAX);
-        run(connection, "keep what was used", KEEP, params![target, row.budget, millis(row.span), amount])?;
-        run(connection, "forget what was used", FORGET, params![target, row.budget, millis(oldest)])?;
+        run(connection, "keep what was used", KEEP, params![account, row.budget, millis(row.span), amount])?;
+        run(
+            connection,
+            "forget what was used",
+            FORGET,
+            params![account, row.budget, millis(oldest), millis(newest)],
+        )?;
     }
     Ok(())
 }
 
-pub(super) fn read(connection: &Connection, target: &str) -> Result<Vec<Used>, StoreError> {
-    const FIND: &str = "SELECT budget, span, amount FROM used WHERE target = ? ORDER BY budget, span";
-    all(connection, "read what was used", FIND, [target], |row| {
+pub(super) fn read(connection: &Connection, account: &str) -> Result<Vec<Used>, StoreError> {
+    const FIND: &str = "SELECT budget, span, amount FROM used WHERE account = ? ORDER BY budget, span";
+    all(connection, "read what was used", FIND, [account], |row| {
         let amount: i64 = row.get(2)?;
         Ok(Used {
             budget: row.get(0)?,
