@@ -4,12 +4,14 @@
 
 pub mod again;
 pub mod error;
+mod hand;
 pub mod inbox;
 pub mod journal;
 pub mod login;
 pub mod mending;
 pub mod outbox;
 pub mod replay;
+mod sql;
 pub mod sqlite;
 pub mod watch;
 

@@ -6,8 +6,9 @@
 //!
 //! <https://www.sqlite.org/backup.html>
 
-use super::sql::failed;
+use super::connection::{SqliteConnection, failed};
 use super::{SCHEMA_VERSION, beside, open_file, schema_version};
+use crate::store::sql::connection::{all, only};
 use crate::store::{StoreError, StoreErrorKind};
 use rusqlite::backup::{Backup, Progress};
 use rusqlite::{Connection, OpenFlags};
@@ -75,7 +76,7 @@ fn take(place: &Path) -> Result<File, StoreError> {
 
 fn copy_to(path: &Path, place: &Path) -> Result<(), StoreError> {
     let doing = "copy the store";
-    let source = open_file(path)?;
+    let source = open_file(path)?.0;
     // One moment for the whole copy: without it, every write of the daemon would begin the copy anew.
     let moment = source.unchecked_transaction().map_err(failed(doing))?;
     moment.query_row("SELECT count(*) FROM meta", [], |_| Ok(())).map_err(failed(doing))?;
@@ -104,8 +105,7 @@ pub struct Contents {
 pub fn examine(path: &Path) -> Result<Contents, StoreError> {
     let doing = "examine the database";
     let connection = open_still(path)?;
-    let said: String =
-        connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed(doing))?;
+    let said: String = only(&connection, doing, "PRAGMA integrity_check", &[], |row| row.get(0))?;
     if said != "ok" {
         return Err(StoreError::new(StoreErrorKind::Corrupt, doing));
     }
@@ -116,7 +116,7 @@ fn contents(path: &Path) -> Result<Contents, StoreError> {
     contents_of(&open_still(path)?)
 }
 
-fn contents_of(connection: &Connection) -> Result<Contents, StoreError> {
+fn contents_of(connection: &SqliteConnection) -> Result<Contents, StoreError> {
     let doing = "count what the database holds";
     let Some((schema_version, oldest_reader)) = schema_version(connection)? else {
         return Err(StoreError::new(StoreErrorKind::Corrupt, "find wabridge's tables in the database"));
@@ -124,24 +124,18 @@ fn contents_of(connection: &Connection) -> Result<Contents, StoreError> {
     if oldest_reader > SCHEMA_VERSION {
         return Err(StoreError::new(StoreErrorKind::Newer, doing));
     }
-    let mut statement = connection
-        .prepare(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
-        )
-        .map_err(failed(doing))?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed(doing))?;
+    const TABLES: &str =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
     let mut tables = Counts::new();
-    for name in names {
-        let name = name.map_err(failed(doing))?;
+    for name in all(connection, doing, TABLES, &[], |row| row.get::<String>(0))? {
         let count = format!("SELECT count(*) FROM \"{}\"", name.replace('"', "\"\""));
-        let rows: i64 = connection.query_row(&count, [], |row| row.get(0)).map_err(failed(doing))?;
-        tables.insert(name, rows.unsigned_abs());
+        tables.insert(name, only(connection, doing, &count, &[], |row| row.get(0))?);
     }
     Ok(Contents { schema_version, tables })
 }
 
 /// Opens a database that nobody writes to, without making a log beside it.
-fn open_still(path: &Path) -> Result<Connection, StoreError> {
+fn open_still(path: &Path) -> Result<SqliteConnection, StoreError> {
     let doing = "open the database";
     let absolute = std::path::absolute(path).map_err(disk(doing))?;
     let mut url =
@@ -151,7 +145,7 @@ fn open_still(path: &Path) -> Result<Connection, StoreError> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(url.as_str(), flags).map_err(failed(doing))?;
     connection.execute_batch("PRAGMA trusted_schema = OFF;").map_err(failed(doing))?;
-    Ok(connection)
+    Ok(SqliteConnection(connection))
 }
 
 fn disk(doing: &'static str) -> impl Fn(std::io::Error) -> StoreError {

@@ -4,10 +4,10 @@
 //! passive checkpoint runs beside the writer; only when the log grows all the same (a passive one never
 //! catches up under load) does the writer finish it between two commits.
 
-use super::sql::failed;
+use super::connection::SqliteConnection;
 use super::{open_file, writer::Writer};
 use crate::store::StoreError;
-use rusqlite::Connection;
+use crate::store::sql::connection::only;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
@@ -59,7 +59,7 @@ impl Drop for Checkpointer {
     }
 }
 
-fn tend(connection: &Connection, writer: &Weak<Writer>) -> Result<(), StoreError> {
+fn tend(connection: &SqliteConnection, writer: &Weak<Writer>) -> Result<(), StoreError> {
     let (in_log, moved) = checkpoint(connection, "NOOP")?;
     if in_log - moved < PASSIVE_PAGES {
         return Ok(());
@@ -74,8 +74,7 @@ fn tend(connection: &Connection, writer: &Weak<Writer>) -> Result<(), StoreError
 }
 
 /// Runs a checkpoint; returns the pages in the log, and how many of them are in the database.
-fn checkpoint(connection: &Connection, mode: &str) -> Result<(i64, i64), StoreError> {
-    connection
-        .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok((row.get(1)?, row.get(2)?)))
-        .map_err(failed("checkpoint"))
+fn checkpoint(connection: &SqliteConnection, mode: &str) -> Result<(i64, i64), StoreError> {
+    let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+    only(connection, "checkpoint", &checkpoint, &[], |row| Ok((row.get(1)?, row.get(2)?)))
 }

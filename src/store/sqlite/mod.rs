@@ -3,42 +3,26 @@
 //! In: a path. Out: a [`SqliteStore`] that is migrated, safe to write (WAL, FULL), and held against a
 //! second daemon.
 
-mod aside;
 pub mod backup;
 mod checkpoint;
-mod hand;
-mod journal;
-mod logins;
-mod outbox;
-mod parked;
+mod connection;
 mod readers;
 pub mod rebuild;
-mod refold;
-mod replay;
-mod rollups;
-mod rows;
-mod search;
-mod settle;
-mod sql;
-mod tokens;
-mod watch;
 mod writer;
 
 use crate::fault;
-use crate::routing::Routes;
-use crate::store::{Aside, Backlog, Inbox, Later, Prepared, Request, StoreError, StoreErrorKind, Stored};
-use hand::{Hand, Slot};
-use rusqlite::Connection;
-use sql::failed;
+use crate::store::hand::Hand;
+pub use crate::store::sql::SCHEMA_VERSION;
+use crate::store::sql::connection::{Connection, only, run, values};
+use crate::store::sql::{Database, SqlStore, search, versions};
+use crate::store::{Later, Request, StoreError, StoreErrorKind};
+use connection::{SqliteConnection, failed};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wabridge_model::evidence::Proof;
 
-/// The schema this binary writes.
-pub const SCHEMA_VERSION: i64 = 4;
 /// Older libraries may corrupt a database when two connections checkpoint at once.
 const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
 /// How long the process must be up before it tries a suspect again; see `hand.rs`.
@@ -47,16 +31,17 @@ mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 
-/// The store in one SQLite file.
-pub struct SqliteStore {
+/// One SQLite file.
+pub struct Sqlite {
     path: PathBuf,
     opened: Instant,
     readers: readers::Readers,
-    /// Where changes go.
-    routes: RwLock<Arc<Routes>>,
     // Dropped in this order: the checkpointer leans on the writer, the lock outlives both.
     writing: Option<Writing>,
 }
+
+/// The store in one SQLite file.
+pub type SqliteStore = SqlStore<Sqlite>;
 
 struct Writing {
     _checkpointer: checkpoint::Checkpointer,
@@ -91,13 +76,7 @@ impl SqliteStore {
         let writer = Arc::new(writer);
         let checkpointer = checkpoint::Checkpointer::start(path, &writer)?;
         let writing = Writing { _checkpointer: checkpointer, writer, hand: Arc::new(hand), _lock: lock };
-        Ok(SqliteStore {
-            path: path.to_owned(),
-            opened: Instant::now(),
-            readers: readers::Readers::new(path),
-            routes: RwLock::default(),
-            writing: Some(writing),
-        })
+        Ok(Sqlite::at(path, Some(writing)).into())
     }
 
     /// Opens an existing store to read it, and for tokens, beside a daemon that may be running.
@@ -116,9 +95,7 @@ impl SqliteStore {
                 return Err(StoreError::new(StoreErrorKind::Other, "find wabridge's tables in the store"));
             }
         }
-        let (path, readers) = (path.to_owned(), readers::Readers::new(path));
-        let routes = RwLock::default();
-        Ok(SqliteStore { path, opened: Instant::now(), readers, routes, writing: None })
+        Ok(Sqlite::at(path, None).into())
     }
 
     /// Migrates the store and lets go of it again: for commands that need no daemon.
@@ -133,7 +110,14 @@ impl SqliteStore {
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.database.path
+    }
+}
+
+impl Sqlite {
+    fn at(path: &Path, writing: Option<Writing>) -> Sqlite {
+        let readers = readers::Readers::new(path);
+        Sqlite { path: path.to_owned(), opened: Instant::now(), readers, writing }
     }
 
     fn writing(&self) -> Result<&Writing, StoreError> {
@@ -155,7 +139,25 @@ pub fn library_is_safe() -> bool {
     rusqlite::version_number() >= OLDEST_SAFE_SQLITE
 }
 
-impl Inbox for SqliteStore {
+impl Database for Sqlite {
+    fn read<T>(&self, work: impl FnOnce(&dyn Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.readers.read(|connection| work(connection))
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writing()?.writer.run(|connection| work(connection))
+    }
+
+    fn write_beside<T>(
+        &self,
+        work: impl FnOnce(&dyn Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        work(&open_file(&self.path)?)
+    }
+
     fn append(&self, request: Request) -> Later<Result<(), StoreError>> {
         match self.writing() {
             Ok(writing) => {
@@ -170,51 +172,12 @@ impl Inbox for SqliteStore {
         }
     }
 
-    fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        self.readers.read(|connection| readers::claim(connection, limit))
+    fn hand(&self) -> Result<&Arc<Hand>, StoreError> {
+        self.writing().map(|writing| &writing.hand)
     }
 
-    fn claim_aside(&self) -> Result<Option<Stored>, StoreError> {
-        let with_suspects = self.opened.elapsed() >= TRIAL;
-        self.readers.read(|connection| readers::claim_aside(connection, with_suspects))
-    }
-
-    fn settle_aside(&self, aside: Aside) -> Result<Option<Aside>, StoreError> {
-        let hand = Arc::clone(&self.writing()?.hand);
-        self.project(move |connection| aside::slice(connection, aside, &hand))
-    }
-
-    fn settle(&self, mut prepared: Vec<Prepared>) -> Result<usize, StoreError> {
-        let writing = self.writing()?;
-        let mut settled = 0;
-        while !prepared.is_empty() {
-            let hand = Arc::clone(&writing.hand);
-            let (done, rest) = self.project(move |connection| {
-                let done = settle::slice(connection, &prepared, &hand)?;
-                Ok((done, prepared.split_off(done)))
-            })?;
-            settled += done;
-            prepared = rest;
-        }
-        Ok(settled)
-    }
-
-    fn in_hand(&self, request: Option<i64>) {
-        if let Some(writing) = &self.writing {
-            writing.hand.hold(Slot::Normalise, request);
-        }
-    }
-
-    fn probe(&self) -> Result<(), StoreError> {
-        // Sets a value to itself: a real page in a real commit, and nothing changed.
-        const TOUCH: &str = "UPDATE meta SET value = value WHERE name = 'schema_version'";
-        self.writing()?
-            .writer
-            .run(|connection| connection.execute(TOUCH, []).map(drop).map_err(failed("probe the store")))
-    }
-
-    fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.readers.read(readers::backlog)
+    fn may_try_suspects(&self) -> bool {
+        self.opened.elapsed() >= TRIAL
     }
 }
 
@@ -245,10 +208,10 @@ pub(crate) fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Opens an existing file as every writing connection must be opened.
-fn open_file(path: &Path) -> Result<Connection, StoreError> {
+pub(in crate::store) fn open_file(path: &Path) -> Result<SqliteConnection, StoreError> {
     let doing = "open the store";
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed(doing))?;
+    let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(failed(doing))?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed(doing))?;
     let synchronous = if fault::planted("synchronous_normal", &[]) { "NORMAL" } else { "FULL" };
     connection
@@ -263,11 +226,20 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
         ))
         .map_err(failed(doing))?;
     connection.set_prepared_statement_cache_capacity(128);
-    Ok(connection)
+    Ok(SqliteConnection(connection))
+}
+
+/// How SQLite would go about a statement, a step each.
+#[cfg(test)]
+pub(in crate::store) fn plan(path: &Path, sql: &str, values: usize) -> Vec<String> {
+    let connection = open_file(path).unwrap();
+    let values = vec![&1_i64 as &dyn crate::store::sql::connection::ToParam; values];
+    let explain = format!("EXPLAIN QUERY PLAN {sql}");
+    crate::store::sql::connection::all(&connection, "plan", &explain, &values, |row| row.get(3)).unwrap()
 }
 
 /// Opens or creates the file, and brings its schema up to this binary's.
-fn migrated(path: &Path) -> Result<Connection, StoreError> {
+fn migrated(path: &Path) -> Result<SqliteConnection, StoreError> {
     if !library_is_safe() {
         return Err(StoreError::new(StoreErrorKind::OldLibrary, "open the store"));
     }
@@ -288,63 +260,37 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
     if stored.is_none() {
         // Only a new file can be shaped; an old one would be written to for nothing.
         connection
+            .0
             .execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;")
             .map_err(failed(doing))?;
     }
-    connection.execute_batch("PRAGMA journal_mode = WAL;").map_err(failed(doing))?;
+    connection.0.execute_batch("PRAGMA journal_mode = WAL;").map_err(failed(doing))?;
     let newer = stored.is_some_and(|(version, _)| version > SCHEMA_VERSION);
     if !newer {
         embedded::migrations::runner()
-            .run(&mut connection)
+            .run(&mut connection.0)
             .map_err(|error| StoreError::with(StoreErrorKind::Other, "migrate the store", error))?;
-        search::fill(&mut connection)?;
+        search::fill(&connection)?;
     }
     Ok(connection)
 }
 
 /// The stored `schema_version` and `min_reader_version`; `None` in a new file.
-fn schema_version(connection: &Connection) -> Result<Option<(i64, i64)>, StoreError> {
-    let doing = "read the store's version";
-    let known: bool = connection
-        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'", [], |row| row.get(0))
-        .map_err(failed(doing))?;
-    if !known {
-        return Ok(None);
-    }
-    let value = |name: &str| {
-        connection
-            .query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get::<_, i64>(0))
-            .map_err(failed(doing))
-    };
-    Ok(Some((value("schema_version")?, value("min_reader_version")?)))
+fn schema_version(connection: &SqliteConnection) -> Result<Option<(i64, i64)>, StoreError> {
+    const KNOWN: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'";
+    let is_known = only(connection, "read the store's version", KNOWN, &[], |row| row.get(0))?;
+    if is_known { versions(connection).map(Some) } else { Ok(None) }
 }
 
 /// Counts a crash for each request that was in hand when the process died.
-fn note_crashes(connection: &Connection, held: &[i64]) -> Result<(), StoreError> {
+fn note_crashes(connection: &dyn Connection, held: &[i64]) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO crashes (request, count)
                        SELECT id, 1 FROM requests
                        WHERE id = ?1 AND (id > (SELECT value FROM meta WHERE name = 'projected_through')
                                           OR EXISTS (SELECT 1 FROM crashes WHERE request = ?1))
                        ON CONFLICT DO UPDATE SET count = count + 1";
     for request in held {
-        connection.execute(ADD, [request]).map_err(failed("note a crash"))?;
+        run(connection, "note a crash", ADD, values![request])?;
     }
     Ok(())
-}
-
-fn proof_name(proof: Proof) -> &'static str {
-    match proof {
-        Proof::SecretPath => "secret_path",
-        Proof::SharedSecret => "shared_secret",
-        Proof::Signed => "signed",
-    }
-}
-
-/// The proof behind a stored name; an unknown one counts as the weakest.
-fn proof_of(name: &str) -> Proof {
-    match name {
-        "signed" => Proof::Signed,
-        "shared_secret" => Proof::SharedSecret,
-        _ => Proof::SecretPath,
-    }
 }

@@ -4,10 +4,11 @@
 //! go first: whatever waits is taken (at most [`GROUP`]), written in one transaction and flushed once.
 //! There is no lingering: a lone request pays one flush, a crowd shares it.
 
-use super::sql::{failed, millis, to_json};
+use super::connection::SqliteConnection;
 use crate::fault;
+use crate::store::sql::connection::{Connection, Transaction};
+use crate::store::sql::requests::insert_all;
 use crate::store::{Request, StoreError, StoreErrorKind};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -20,7 +21,7 @@ const MOST_WAITING: usize = 8192;
 const MOST_WAITING_BYTES: usize = 256 * 1024 * 1024;
 
 /// Work for the writer's connection.
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(&SqliteConnection) + Send>;
 
 struct Append {
     request: Request,
@@ -63,7 +64,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, signals: Signals) -> std::io::Result<Writer> {
+    pub(super) fn start(connection: SqliteConnection, signals: Signals) -> std::io::Result<Writer> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -92,7 +93,7 @@ impl Writer {
     /// Runs work on the writer's connection and waits for its result. For worker threads only.
     pub(super) fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&SqliteConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (done, later) = std::sync::mpsc::sync_channel(1);
         let job: Job = Box::new(move |connection| {
@@ -121,7 +122,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut connection: Connection, shared: &Shared, signals: &Signals) {
+fn run(connection: SqliteConnection, shared: &Shared, signals: &Signals) {
     let mut disk_failed = false;
     while let Some((appends, job)) = next(shared) {
         if disk_failed {
@@ -130,10 +131,10 @@ fn run(mut connection: Connection, shared: &Shared, signals: &Signals) {
             continue;
         }
         if !appends.is_empty() {
-            disk_failed = write(&mut connection, appends, signals);
+            disk_failed = write(&connection, appends, signals);
         }
         if let Some(job) = job {
-            job(&mut connection);
+            job(&connection);
         }
     }
 }
@@ -158,7 +159,7 @@ fn disk_error() -> StoreError {
 }
 
 /// Writes a group and answers it. Says whether the disk failed.
-fn write(connection: &mut Connection, appends: Vec<Append>, signals: &Signals) -> bool {
+fn write(connection: &dyn Connection, appends: Vec<Append>, signals: &Signals) -> bool {
     let (requests, answers): (Vec<Request>, Vec<_>) =
         appends.into_iter().map(|append| (append.request, append.done)).unzip();
     if fault::planted("ack_before_commit", &[]) {
@@ -187,32 +188,9 @@ fn write(connection: &mut Connection, appends: Vec<Append>, signals: &Signals) -
     disk_failed
 }
 
-fn insert(connection: &mut Connection, requests: &[Request]) -> Result<(), StoreError> {
+fn insert(connection: &dyn Connection, requests: &[Request]) -> Result<(), StoreError> {
     let doing = "store a request";
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
-    insert_all(&transaction, requests)?;
-    transaction.commit().map_err(failed(doing))
-}
-
-/// Adds requests within a transaction.
-pub(super) fn insert_all(transaction: &Transaction<'_>, requests: &[Request]) -> Result<(), StoreError> {
-    const ADD: &str = "INSERT INTO requests (received_at, channel, proof, secret_index, query, headers, body)
-                       VALUES (?, ?, ?, ?, ?, ?, ?)";
-    let doing = "store a request";
-    let mut add = transaction.prepare_cached(ADD).map_err(failed(doing))?;
-    for request in requests {
-        let headers = to_json(&request.headers)?;
-        let values = params![
-            millis(request.received_at),
-            request.channel,
-            super::proof_name(request.proof),
-            request.secret_index,
-            request.query,
-            headers,
-            request.body
-        ];
-        add.execute(values).map_err(failed(doing))?;
-    }
-    Ok(())
+    let transaction = Transaction::begin(connection, doing)?;
+    insert_all(&*transaction, requests)?;
+    transaction.commit(doing)
 }

@@ -1,11 +1,10 @@
 //! Rows of `jobs`, read.
 
-use super::super::sql::{self, blob_of, instant};
-use super::{all, first};
+use super::super::encoding::{self, blob_of, instant};
+use crate::store::StoreError;
 use crate::store::outbox::{Job, JobState, POSTPONED};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::sql::connection::{Connection, Row, all, first, unreadable, values};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wabridge_model::id::LeadId;
@@ -81,33 +80,27 @@ pub(super) fn kind_of(name: &str) -> Option<OperationKind> {
 }
 
 pub(super) fn lead_of(bytes: [u8; 16]) -> LeadId {
-    LeadId(sql::uuid_of(bytes))
-}
-
-/// A column that should hold something else.
-pub(super) fn unreadable(column: usize) -> rusqlite::Error {
-    let why = StoreError::new(StoreErrorKind::Corrupt, "read a job");
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(why))
+    LeadId(encoding::uuid_of(bytes))
 }
 
 /// Reads [`COLUMNS`].
-pub(super) fn job_row(row: &Row<'_>) -> rusqlite::Result<JobRow> {
+pub(super) fn job_row(row: &Row<'_>) -> Result<JobRow, StoreError> {
     let (kind, state): (String, String) = (row.get(3)?, row.get(6)?);
     let again: Option<i64> = row.get(7)?;
     let again_rank: Option<i64> = row.get(8)?;
     let result: Option<String> = row.get(16)?;
     let kept: Kept = match result {
-        Some(json) => sql::from_json(&json).map_err(|_| unreadable(16))?,
+        Some(json) => encoding::from_json(&json).map_err(|_| unreadable())?,
         None => Kept::default(),
     };
     let job = Job {
         id: row.get(0)?,
         target: row.get(1)?,
         lead: lead_of(row.get(2)?),
-        kind: kind_of(&kind).ok_or_else(|| unreadable(3))?,
+        kind: kind_of(&kind).ok_or_else(unreadable)?,
         subject: row.get(4)?,
         revision: row.get(5)?,
-        state: state_of(&state).ok_or_else(|| unreadable(6))?,
+        state: state_of(&state).ok_or_else(unreadable)?,
         priority: priority_of(row.get(9)?),
         wanted_at: instant(row.get(10)?),
         due_at: instant(row.get(11)?),
@@ -125,18 +118,18 @@ pub(super) fn job_row(row: &Row<'_>) -> rusqlite::Result<JobRow> {
     Ok(JobRow { job, again, lease: row.get(14)? })
 }
 
-pub(super) fn by_id(connection: &Connection, id: i64) -> Result<Option<JobRow>, StoreError> {
-    first(connection, "read a job", &format!("SELECT {COLUMNS} FROM jobs WHERE id = ?"), [id], job_row)
+pub(super) fn by_id(connection: &dyn Connection, id: i64) -> Result<Option<JobRow>, StoreError> {
+    first(connection, "read a job", &format!("SELECT {COLUMNS} FROM jobs WHERE id = ?"), values![id], job_row)
 }
 
 /// Every job of a lead at a target, the person first.
 pub(super) fn of_lead(
-    connection: &Connection,
+    connection: &dyn Connection,
     target: &str,
     lead: LeadId,
 ) -> Result<Vec<JobRow>, StoreError> {
     let find = format!("SELECT {COLUMNS} FROM jobs WHERE target = ? AND lead = ?");
-    let mut rows = all(connection, "read a lead's jobs", &find, params![target, blob_of(lead.0)], job_row)?;
+    let mut rows = all(connection, "read a lead's jobs", &find, values![target, blob_of(lead.0)], job_row)?;
     rows.sort_by_key(|row| (row.job.kind, row.job.id));
     Ok(rows)
 }

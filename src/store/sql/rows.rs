@@ -1,12 +1,12 @@
 //! The rows of one write transaction, as projection needs them.
 
-use super::sql::{self, blob_of, failed, instant, millis};
+use super::encoding::{self, blob_of, instant, millis};
 use super::{outbox, rollups};
 use crate::leads::rollup::counted;
 use crate::leads::search::words;
+use crate::store::sql::connection::{Connection, Row, Values, first, only, run, values};
 use crate::store::{Change, EventRow, Rows, StoreError, StoreErrorKind};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 use wabridge_model::cluster::{Alias, Cluster};
 use wabridge_model::evidence::{Evidence, Position};
@@ -14,32 +14,25 @@ use wabridge_model::id::{EventId, EventKey, Identity, IdentityKind, LeadId};
 use wabridge_model::lead::{Lead, Name};
 
 /// Rows of an open transaction on this connection.
-pub(super) struct SqliteRows<'c> {
-    pub(super) connection: &'c Connection,
+pub(in crate::store) struct SqlRows<'c> {
+    pub(in crate::store) connection: &'c dyn Connection,
     /// For drawing lead ids: a UUIDv7 begins with the time.
-    pub(super) now: Timestamp,
+    pub(in crate::store) now: Timestamp,
 }
 
-impl SqliteRows<'_> {
-    fn run(
-        &self,
-        doing: &'static str,
-        sql: &str,
-        values: impl rusqlite::Params,
-    ) -> Result<usize, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed(doing))?;
-        statement.execute(values).map_err(failed(doing))
+impl SqlRows<'_> {
+    fn run(&self, doing: &'static str, sql: &str, values: Values<'_>) -> Result<usize, StoreError> {
+        run(self.connection, doing, sql, values)
     }
 
     fn find<T>(
         &self,
         doing: &'static str,
         sql: &str,
-        values: impl rusqlite::Params,
-        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+        values: Values<'_>,
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed(doing))?;
-        statement.query_row(values, read).optional().map_err(failed(doing))
+        first(self.connection, doing, sql, values, read)
     }
 
     fn draw_ids(&self, leads: &[Lead]) -> Result<(), StoreError> {
@@ -47,11 +40,11 @@ impl SqliteRows<'_> {
             "INSERT OR IGNORE INTO lead_ids (kind, scope, value, tenure, id) VALUES (?, ?, ?, ?, ?)";
         for name in leads.iter().flat_map(|lead| &lead.names).filter(|name| name.bears_id()) {
             let Identity { kind, scope, value } = &name.identity;
-            let id = sql::draw_lead_id(self.now);
+            let id = encoding::draw_lead_id(self.now);
             self.run(
                 "draw a lead id",
                 DRAW,
-                params![kind.as_str(), scope, value, name.tenure, blob_of(id.0)],
+                values![kind.as_str(), scope, value, name.tenure, blob_of(id.0)],
             )?;
         }
         Ok(())
@@ -65,7 +58,7 @@ impl SqliteRows<'_> {
             self.run(
                 "save a handle",
                 ADD,
-                params![name.identity.kind.as_str(), name.identity.value, cluster],
+                values![name.identity.kind.as_str(), name.identity.value, cluster],
             )?;
         }
         Ok(())
@@ -78,10 +71,10 @@ impl SqliteRows<'_> {
         const FORGET: &str = "DELETE FROM search WHERE kind = 'name' AND value = ? AND cluster = ?";
         let (old, new) = (words_of(before), words_of(after));
         for word in old.difference(&new) {
-            self.run("forget a name", FORGET, params![word, cluster])?;
+            self.run("forget a name", FORGET, values![word, cluster])?;
         }
         for word in new.difference(&old) {
-            self.run("save a name", ADD, params![word, cluster])?;
+            self.run("save a name", ADD, values![word, cluster])?;
         }
         Ok(())
     }
@@ -89,12 +82,12 @@ impl SqliteRows<'_> {
     fn save_touches(&self, cluster: i64, leads: &[Lead]) -> Result<(), StoreError> {
         const ADD: &str =
             "INSERT INTO touches (occurred_at, id, cluster, lead_id, phone, touch) VALUES (?, ?, ?, ?, ?, ?)";
-        self.run("forget touches", "DELETE FROM touches WHERE cluster = ?", [cluster])?;
+        self.run("forget touches", "DELETE FROM touches WHERE cluster = ?", values![cluster])?;
         for lead in leads.iter().filter(|lead| !lead.attribution.touches.is_empty()) {
             let Some(id) = self.lead_id(lead)? else { continue };
             for touch in &lead.attribution.touches {
-                let json = sql::to_json(touch)?;
-                let values = params![
+                let json = encoding::to_json(touch)?;
+                let values = values![
                     millis(touch.occurred_at),
                     blob_of(touch.id.0),
                     cluster,
@@ -112,11 +105,11 @@ impl SqliteRows<'_> {
     fn count_promises(&self, by: i64) -> Result<(), StoreError> {
         const ADD: &str = "INSERT INTO counters (name, value) VALUES ('promises.broken', ?)
                            ON CONFLICT DO UPDATE SET value = value + excluded.value";
-        if by == 0 { Ok(()) } else { self.run("count a broken promise", ADD, [by]).map(drop) }
+        if by == 0 { Ok(()) } else { self.run("count a broken promise", ADD, values![by]).map(drop) }
     }
 
     /// The oldest id of a lead's names.
-    pub(super) fn lead_id(&self, lead: &Lead) -> Result<Option<LeadId>, StoreError> {
+    pub(in crate::store) fn lead_id(&self, lead: &Lead) -> Result<Option<LeadId>, StoreError> {
         Ok(self.lead_ids(lead)?.first().copied())
     }
 
@@ -127,8 +120,8 @@ impl SqliteRows<'_> {
         let mut ids = Vec::new();
         for name in lead.names.iter().filter(|name| name.bears_id()) {
             let Identity { kind, scope, value } = &name.identity;
-            let values = params![kind.as_str(), scope, value, name.tenure];
-            let id = self.find("find a lead id", FIND, values, |row| row.get(0).map(sql::uuid_of))?;
+            let values = values![kind.as_str(), scope, value, name.tenure];
+            let id = self.find("find a lead id", FIND, values, |row| row.get(0).map(encoding::uuid_of))?;
             ids.extend(id.map(LeadId));
         }
         ids.sort_unstable();
@@ -157,51 +150,50 @@ fn called(leads: &[Lead]) -> impl Iterator<Item = Option<&str>> {
     leads.iter().map(|lead| lead.name.as_ref().map(|name| name.value.as_str()))
 }
 
-impl Rows for SqliteRows<'_> {
+impl Rows for SqlRows<'_> {
     fn event(&mut self, id: EventId) -> Result<Option<EventRow>, StoreError> {
         const FIND: &str = "SELECT id, cluster, evidence FROM events WHERE event_id = ?";
-        let row = self.find("find an event", FIND, [blob_of(id.0)], sql::event_row)?;
-        row.map(sql::parse_event_row).transpose()
+        self.find("find an event", FIND, values![blob_of(id.0)], encoding::event_row)
     }
 
     fn add_event(&mut self, evidence: &Evidence, cluster: Option<i64>) -> Result<i64, StoreError> {
-        const ADD: &str = "INSERT INTO events (event_id, cluster, evidence) VALUES (?, ?, ?)";
+        const ADD: &str = "INSERT INTO events (event_id, cluster, evidence) VALUES (?, ?, ?) RETURNING id";
         let id = evidence.key().event_id();
-        self.run("add an event", ADD, params![blob_of(id.0), cluster, sql::to_json(evidence)?])?;
-        Ok(self.connection.last_insert_rowid())
+        let values = values![blob_of(id.0), cluster, encoding::to_json(evidence)?];
+        only(self.connection, "add an event", ADD, values, |row| row.get(0))
     }
 
     fn set_evidence(&mut self, event: i64, evidence: &Evidence) -> Result<(), StoreError> {
-        let json = sql::to_json(evidence)?;
-        self.run("update an event", "UPDATE events SET evidence = ? WHERE id = ?", params![json, event])
+        let json = encoding::to_json(evidence)?;
+        self.run("update an event", "UPDATE events SET evidence = ? WHERE id = ?", values![json, event])
             .map(drop)
     }
 
     fn set_cluster(&mut self, event: i64, cluster: i64) -> Result<(), StoreError> {
         const SET: &str = "UPDATE events SET cluster = ?1 WHERE id = ?2 AND cluster IS NOT ?1";
-        self.run("file an event", SET, [cluster, event]).map(drop)
+        self.run("file an event", SET, values![cluster, event]).map(drop)
     }
 
     fn events_of(&mut self, cluster: i64) -> Result<Vec<EventRow>, StoreError> {
-        sql::events_of(self.connection, cluster)
+        encoding::events_of(self.connection, cluster)
     }
 
     fn name(&mut self, identity: &Identity) -> Result<Option<i64>, StoreError> {
         const FIND: &str = "SELECT cluster FROM names WHERE kind = ? AND scope = ? AND value = ?";
         let Identity { kind, scope, value } = identity;
-        self.find("find a name", FIND, params![kind.as_str(), scope, value], |row| row.get(0))
+        self.find("find a name", FIND, values![kind.as_str(), scope, value], |row| row.get(0))
     }
 
     fn set_name(&mut self, identity: &Identity, cluster: i64) -> Result<(), StoreError> {
         const SET: &str = "INSERT INTO names (kind, scope, value, cluster) VALUES (?, ?, ?, ?)
                            ON CONFLICT DO UPDATE SET cluster = excluded.cluster";
         let Identity { kind, scope, value } = identity;
-        self.run("save a name", SET, params![kind.as_str(), scope, value, cluster]).map(drop)
+        self.run("save a name", SET, values![kind.as_str(), scope, value, cluster]).map(drop)
     }
 
     fn alias(&mut self, alias: &Alias) -> Result<Option<(i64, Option<Position>)>, StoreError> {
         const FIND: &str = "SELECT cluster, claimed_at, claimed_key FROM aliases WHERE alias = ?";
-        self.find("find an alias", FIND, [alias.as_str()], |row| {
+        self.find("find an alias", FIND, values![alias.as_str()], |row| {
             let claim: (Option<i64>, Option<String>) = (row.get(1)?, row.get(2)?);
             let claim = match claim {
                 (Some(at), Some(key)) => Some(Position { at: instant(at), key: EventKey::stored(key) }),
@@ -216,19 +208,19 @@ impl Rows for SqliteRows<'_> {
                            ON CONFLICT DO UPDATE SET cluster = excluded.cluster,
                                claimed_at = excluded.claimed_at, claimed_key = excluded.claimed_key";
         let (at, key) = (claim.map(|claim| millis(claim.at)), claim.map(|claim| claim.key.as_str()));
-        self.run("save an alias", SET, params![alias.as_str(), cluster, at, key]).map(drop)
+        self.run("save an alias", SET, values![alias.as_str(), cluster, at, key]).map(drop)
     }
 
     fn add_cluster(&mut self) -> Result<i64, StoreError> {
-        self.run("add a cluster", "INSERT INTO clusters (state) VALUES ('{}')", [])?;
-        Ok(self.connection.last_insert_rowid())
+        const ADD: &str = "INSERT INTO clusters (state) VALUES ('{}') RETURNING id";
+        only(self.connection, "add a cluster", ADD, &[], |row| row.get(0))
     }
 
     fn state(&mut self, cluster: i64) -> Result<Cluster, StoreError> {
         const FIND: &str = "SELECT state FROM clusters WHERE id = ?";
-        let json: Option<String> = self.find("read a cluster", FIND, [cluster], |row| row.get(0))?;
+        let json: Option<String> = self.find("read a cluster", FIND, values![cluster], |row| row.get(0))?;
         let json = json.ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "read a cluster"))?;
-        sql::from_json(&json)
+        encoding::from_json(&json)
     }
 
     fn save(&mut self, cluster: i64, before: &Cluster, after: &Cluster) -> Result<(), StoreError> {
@@ -246,8 +238,8 @@ impl Rows for SqliteRows<'_> {
             rollups::replace(self.connection, cluster, before, after)?;
         }
         self.count_promises(broken_promises(after) - broken_promises(before))?;
-        let json = sql::to_json(after)?;
-        self.run("save a cluster", "UPDATE clusters SET state = ? WHERE id = ?", params![json, cluster])
+        let json = encoding::to_json(after)?;
+        self.run("save a cluster", "UPDATE clusters SET state = ? WHERE id = ?", values![json, cluster])
             .map(drop)
     }
 
@@ -262,12 +254,12 @@ impl Rows for SqliteRows<'_> {
         rollups::replace(self.connection, gone, &state, &Cluster::default())?;
         self.save_words(gone, &state.leads, &[])?;
         for sql in MOVES {
-            self.run("join clusters", sql, [gone, into])?;
+            self.run("join clusters", sql, values![gone, into])?;
         }
         // The joined state is folded anew and counts them again.
         self.count_promises(-broken_promises(&state))?;
-        self.run("join clusters", "DELETE FROM touches WHERE cluster = ?", [gone])?;
-        self.run("join clusters", "DELETE FROM clusters WHERE id = ?", [gone]).map(drop)
+        self.run("join clusters", "DELETE FROM touches WHERE cluster = ?", values![gone])?;
+        self.run("join clusters", "DELETE FROM clusters WHERE id = ?", values![gone]).map(drop)
     }
 
     fn changed(&mut self, change: &Change<'_>) -> Result<(), StoreError> {
@@ -277,6 +269,6 @@ impl Rows for SqliteRows<'_> {
     fn found_person(&mut self, event: i64) -> Result<u64, StoreError> {
         const SET: &str =
             "UPDATE items SET result = 'applied', reason = NULL WHERE event = ? AND reason = 'no_identity'";
-        self.run("give an item its person", SET, [event]).map(|rows| rows as u64)
+        self.run("give an item its person", SET, values![event]).map(|rows| rows as u64)
     }
 }

@@ -1,19 +1,19 @@
 //! Settling: what became of what was leased.
 
-use super::super::sql::{blob_of, millis, to_json};
+use super::super::encoding::{blob_of, millis, to_json};
 use super::rows::{JobRow, Kept, by_id, rank};
-use super::{count, resync, run, want};
+use super::{count, resync, want};
 use crate::store::StoreError;
 use crate::store::outbox::{End, JobState, RecordRow, Settled};
+use crate::store::sql::connection::{Connection, run, values};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 use wabridge_model::OperationKind;
 use wabridge_model::id::LeadId;
 
 const DOING: &str = "settle jobs";
 
 /// Settles one bundle. What was leased again since, or is settled, stays as it is.
-pub(super) fn settle(connection: &Connection, settled: &Settled) -> Result<(), StoreError> {
+pub(super) fn settle(connection: &dyn Connection, settled: &Settled) -> Result<(), StoreError> {
     let mut lead = None;
     for (id, revision, end) in &settled.ends {
         let Some(row) = by_id(connection, *id)? else { continue };
@@ -32,9 +32,9 @@ pub(super) fn settle(connection: &Connection, settled: &Settled) -> Result<(), S
     }
 }
 
-fn close(connection: &Connection, row: &JobRow, settled: &Settled, end: &End) -> Result<(), StoreError> {
+fn close(connection: &dyn Connection, row: &JobRow, settled: &Settled, end: &End) -> Result<(), StoreError> {
     const CLOSE: &str = "UPDATE attempts SET ended_at = ?, result = ? WHERE job = ? AND lease = ?";
-    let values = params![millis(settled.at), said(end), row.job.id, settled.lease];
+    let values = values![millis(settled.at), said(end), row.job.id, settled.lease];
     run(connection, DOING, CLOSE, values).map(drop)
 }
 
@@ -51,7 +51,7 @@ fn said(end: &End) -> String {
     }
 }
 
-fn apply(connection: &Connection, row: &JobRow, end: &End, at: Timestamp) -> Result<(), StoreError> {
+fn apply(connection: &dyn Connection, row: &JobRow, end: &End, at: Timestamp) -> Result<(), StoreError> {
     let job = &row.job;
     match end {
         End::Done { record, matched_by, candidates, left_out, stage } => {
@@ -63,7 +63,7 @@ fn apply(connection: &Connection, row: &JobRow, end: &End, at: Timestamp) -> Res
                 stage: stage.clone().or_else(|| job.stage.clone()),
             };
             const KEEP: &str = "UPDATE jobs SET result = ? WHERE id = ?";
-            run(connection, DOING, KEEP, params![to_json(&kept)?, job.id])?;
+            run(connection, DOING, KEEP, values![to_json(&kept)?, job.id])?;
             count(connection, "jobs.done", 1)?;
             over(connection, row, "done", None, at)
         }
@@ -77,7 +77,7 @@ fn apply(connection: &Connection, row: &JobRow, end: &End, at: Timestamp) -> Res
             released(connection, row)
         }
         End::Doubt { due_at, cause } => {
-            run(connection, DOING, "UPDATE jobs SET doubtful = 1 WHERE id = ?", [job.id])?;
+            run(connection, DOING, "UPDATE jobs SET doubtful = 1 WHERE id = ?", values![job.id])?;
             stay(connection, row, "doubt", Some(*due_at), cause, 1)
         }
         End::Held(cause) => {
@@ -100,7 +100,7 @@ fn apply(connection: &Connection, row: &JobRow, end: &End, at: Timestamp) -> Res
 
 /// Ends a revision; the one that waited for it begins.
 fn over(
-    connection: &Connection,
+    connection: &dyn Connection,
     row: &JobRow,
     state: &str,
     cause: Option<&str>,
@@ -108,23 +108,23 @@ fn over(
 ) -> Result<(), StoreError> {
     const SET: &str = "UPDATE jobs SET state = ?, cause = ?, doubtful = 0, attempts = attempts + 1,
              leased_until = NULL WHERE id = ?";
-    run(connection, DOING, SET, params![state, cause, row.job.id])?;
+    run(connection, DOING, SET, values![state, cause, row.job.id])?;
     if row.again.is_some() {
         begin_anew(connection, row, at)?;
     }
     released(connection, row)
 }
 
-fn begin_anew(connection: &Connection, row: &JobRow, at: Timestamp) -> Result<(), StoreError> {
+fn begin_anew(connection: &dyn Connection, row: &JobRow, at: Timestamp) -> Result<(), StoreError> {
     const SET: &str = "UPDATE jobs SET state = 'pending', revision = revision + 1, cause = NULL, attempts = 0,
              doubtful = 0, wanted_at = ?, due_at = ?, priority = ?, again = NULL, again_priority = NULL WHERE id = ?";
     let Some((due, priority)) = row.again else { return Ok(()) };
-    run(connection, DOING, SET, params![millis(at), millis(due), rank(priority), row.job.id]).map(drop)
+    run(connection, DOING, SET, values![millis(at), millis(due), rank(priority), row.job.id]).map(drop)
 }
 
 /// Puts a revision that is not over where it waits.
 fn stay(
-    connection: &Connection,
+    connection: &dyn Connection,
     row: &JobRow,
     state: &str,
     due: Option<Timestamp>,
@@ -134,19 +134,19 @@ fn stay(
     const SET: &str = "UPDATE jobs SET state = ?, due_at = ?, cause = ?, attempts = attempts + ?,
              leased_until = NULL WHERE id = ?";
     let due = millis(due.unwrap_or(row.job.due_at));
-    run(connection, DOING, SET, params![state, due, cause, spent, row.job.id]).map(drop)
+    run(connection, DOING, SET, values![state, due, cause, spent, row.job.id]).map(drop)
 }
 
 /// What was asked for meanwhile is one with what is tried again.
-fn coalesce(connection: &Connection, row: &JobRow) -> Result<(), StoreError> {
+fn coalesce(connection: &dyn Connection, row: &JobRow) -> Result<(), StoreError> {
     const SET: &str = "UPDATE jobs SET revision = revision + 1, priority = min(priority, again_priority),
              again = NULL, again_priority = NULL WHERE id = ? AND again IS NOT NULL";
-    let coalesced = run(connection, DOING, SET, [row.job.id])?;
+    let coalesced = run(connection, DOING, SET, values![row.job.id])?;
     count(connection, "jobs.suppressed.coalesced", i64::from(coalesced > 0))
 }
 
 /// What waited for the person waits no more.
-fn released(connection: &Connection, row: &JobRow) -> Result<(), StoreError> {
+fn released(connection: &dyn Connection, row: &JobRow) -> Result<(), StoreError> {
     match row.job.kind {
         OperationKind::Person => want::release(connection, &row.job.target, row.job.lead),
         OperationKind::Instruction | OperationKind::Activity | OperationKind::Deal | OperationKind::Task => {
@@ -156,7 +156,7 @@ fn released(connection: &Connection, row: &JobRow) -> Result<(), StoreError> {
 }
 
 fn keep_record(
-    connection: &Connection,
+    connection: &dyn Connection,
     settled: &Settled,
     lead: LeadId,
     record: Option<&RecordRow>,
@@ -166,11 +166,11 @@ fn keep_record(
     let (doing, target) = ("keep a record", &settled.target);
     let Some(RecordRow { record, url, matched_by, written }) = record else {
         let forget = "DELETE FROM records WHERE target = ? AND lead = ?";
-        return run(connection, doing, forget, params![target, blob_of(lead.0)]).map(drop);
+        return run(connection, doing, forget, values![target, blob_of(lead.0)]).map(drop);
     };
     let mut written = written.clone();
     resync::keep_newer(connection, target, lead, settled.lease, &mut written)?;
     let (lead, written) = (blob_of(lead.0), to_json(&written)?);
-    let values = params![target, lead, record.object, record.id, url, matched_by.as_str(), written];
+    let values = values![target, lead, record.object, record.id, url, matched_by.as_str(), written];
     run(connection, doing, KEEP, values).map(drop)
 }

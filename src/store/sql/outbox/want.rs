@@ -1,13 +1,13 @@
 //! Asking for operations: a new job, a further revision of one, or one that waits for the revision in hand.
 
-use super::super::sql::{blob_of, millis};
+use super::super::encoding::{blob_of, millis};
+use super::count;
 use super::rows::{COLUMNS, JobRow, job_row, rank};
-use super::{count, first, run};
 use crate::routing::{BULK_INTERVAL, Want};
 use crate::store::StoreError;
 use crate::store::outbox::{JobState, PERSON_RULE};
+use crate::store::sql::connection::{Connection, first, run, values};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 use wabridge_model::id::LeadId;
 use wabridge_model::{OperationKind, Priority};
 
@@ -17,7 +17,7 @@ const BY_PERSON: &str = "('person_dead', 'person_held', 'person_discarded')";
 
 /// Asks for operations of a lead. What is not the person has a person's job before it, wherever it came from.
 pub(super) fn want_all(
-    connection: &Connection,
+    connection: &dyn Connection,
     lead: LeadId,
     wants: &[Want],
     at: Timestamp,
@@ -37,7 +37,7 @@ pub(super) fn want_all(
 
 /// Asks for one operation of a lead.
 pub(super) fn want(
-    connection: &Connection,
+    connection: &dyn Connection,
     lead: LeadId,
     asked: &Want,
     at: Timestamp,
@@ -77,7 +77,7 @@ pub(super) fn want(
             let rank = rank(known.job.priority.min(asked.priority));
             const SET: &str =
                 "UPDATE jobs SET revision = revision + 1, priority = ?, due_at = ? WHERE id = ?";
-            run(connection, DOING, SET, params![rank, millis(due), id])?;
+            run(connection, DOING, SET, values![rank, millis(due), id])?;
             count(connection, "jobs.suppressed.coalesced", 1)?;
         }
         JobState::Dead => {
@@ -86,7 +86,7 @@ pub(super) fn want(
         }
         JobState::Done | JobState::Suppressed | JobState::Discarded => renew(connection, &known, asked, at)?,
     }
-    run(connection, DOING, "UPDATE jobs SET trace_id = ? WHERE id = ?", params![asked.trace_id, id])?;
+    run(connection, DOING, "UPDATE jobs SET trace_id = ? WHERE id = ?", values![asked.trace_id, id])?;
     count(connection, "jobs.wanted", 1)
 }
 
@@ -104,7 +104,7 @@ fn at_once(asked: &Want, at: Timestamp) -> Option<Want> {
 }
 
 fn find(
-    connection: &Connection,
+    connection: &dyn Connection,
     lead: LeadId,
     target: &str,
     kind: OperationKind,
@@ -112,37 +112,37 @@ fn find(
 ) -> Result<Option<JobRow>, StoreError> {
     let find =
         format!("SELECT {COLUMNS} FROM jobs WHERE target = ? AND lead = ? AND kind = ? AND subject = ?");
-    first(connection, DOING, &find, params![target, blob_of(lead.0), kind.as_str(), subject], job_row)
+    first(connection, DOING, &find, values![target, blob_of(lead.0), kind.as_str(), subject], job_row)
 }
 
-fn add(connection: &Connection, lead: LeadId, asked: &Want, at: Timestamp) -> Result<(), StoreError> {
+fn add(connection: &dyn Connection, lead: LeadId, asked: &Want, at: Timestamp) -> Result<(), StoreError> {
     const ADD: &str =
         "INSERT INTO jobs (target, lead, kind, subject, revision, state, priority, wanted_at, due_at, trace_id)
          VALUES (?, ?, ?, ?, 1, 'pending', ?, ?, ?, ?)";
     let Want { target, kind, subject, priority, due_at, trace_id, only_known: _ } = asked;
     let lead = blob_of(lead.0);
     let values =
-        params![target, lead, kind.as_str(), subject, rank(*priority), millis(at), millis(*due_at), trace_id];
+        values![target, lead, kind.as_str(), subject, rank(*priority), millis(at), millis(*due_at), trace_id];
     run(connection, DOING, ADD, values).map(drop)
 }
 
 /// Asks for a revision that waits until the one in hand is over.
-fn wait(connection: &Connection, known: &JobRow, asked: &Want) -> Result<(), StoreError> {
+fn wait(connection: &dyn Connection, known: &JobRow, asked: &Want) -> Result<(), StoreError> {
     const SET: &str = "UPDATE jobs SET again = ?, again_priority = ? WHERE id = ?";
     let (due, priority) = match known.again {
         Some((due, priority)) => (due.min(asked.due_at), priority.min(asked.priority)),
         None => (asked.due_at, asked.priority),
     };
-    run(connection, DOING, SET, params![millis(due), rank(priority), known.job.id])?;
+    run(connection, DOING, SET, values![millis(due), rank(priority), known.job.id])?;
     count(connection, "jobs.suppressed.coalesced", i64::from(known.again.is_some()))
 }
 
 /// Asks for a revision of what was over, or dead.
-fn renew(connection: &Connection, known: &JobRow, asked: &Want, at: Timestamp) -> Result<(), StoreError> {
+fn renew(connection: &dyn Connection, known: &JobRow, asked: &Want, at: Timestamp) -> Result<(), StoreError> {
     const SET: &str =
         "UPDATE jobs SET revision = revision + 1, state = 'pending', priority = ?, wanted_at = ?,
              due_at = ?, attempts = 0, doubtful = 0, cause = NULL WHERE id = ?";
-    let values = params![rank(asked.priority), millis(at), millis(asked.due_at), known.job.id];
+    let values = values![rank(asked.priority), millis(at), millis(asked.due_at), known.job.id];
     run(connection, DOING, SET, values)?;
     if known.job.kind == OperationKind::Person {
         release(connection, &known.job.target, known.job.lead)?;
@@ -151,10 +151,10 @@ fn renew(connection: &Connection, known: &JobRow, asked: &Want, at: Timestamp) -
 }
 
 /// Lets go of what the person's job held.
-pub(super) fn release(connection: &Connection, target: &str, lead: LeadId) -> Result<(), StoreError> {
+pub(super) fn release(connection: &dyn Connection, target: &str, lead: LeadId) -> Result<(), StoreError> {
     let free = format!(
         "UPDATE jobs SET state = 'pending', cause = NULL
          WHERE target = ? AND lead = ? AND kind <> 'person' AND state = 'held' AND cause IN {BY_PERSON}"
     );
-    run(connection, "release jobs", &free, params![target, blob_of(lead.0)]).map(drop)
+    run(connection, "release jobs", &free, values![target, blob_of(lead.0)]).map(drop)
 }

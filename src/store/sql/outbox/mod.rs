@@ -20,16 +20,15 @@ mod want;
 pub(super) use hook::changed;
 pub(super) use read::books;
 
-use super::SqliteStore;
-use super::sql::{all, failed};
 use crate::routing::Routes;
 use crate::store::outbox::{
     Attempt, Claim, Conversation, Depth, Job, JobFilter, Leased, Outbox, RecordRow, Settled, ShadowRow,
     TargetRow, Used,
 };
+use crate::store::sql::connection::{Connection, Transaction, run, values};
+use crate::store::sql::{Database, SqlStore};
 use crate::store::{StoreError, StoreErrorKind};
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
 use std::sync::{Arc, PoisonError};
 use wabridge_model::Priority;
@@ -45,19 +44,17 @@ const MARKED: usize = 50;
 /// Leads whose records are read together.
 const PAGE: usize = 500;
 
-impl SqliteStore {
+impl<D: Database> SqlStore<D> {
     /// Does something in a transaction of the writer.
     fn change<T: Send + 'static>(
         &self,
         doing: &'static str,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&dyn Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writing()?.writer.run(move |connection| {
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(failed(doing))?;
-            let result = work(&transaction)?;
-            transaction.commit().map_err(failed(doing))?;
+        self.database.write(move |connection| {
+            let transaction = Transaction::begin(connection, doing)?;
+            let result = work(&*transaction)?;
+            transaction.commit(doing)?;
             Ok(result)
         })
     }
@@ -67,7 +64,7 @@ impl SqliteStore {
         &self,
         doing: &'static str,
         jobs: &[i64],
-        work: impl Fn(&Transaction<'_>, &[i64]) -> Result<usize, StoreError> + Clone + Send + 'static,
+        work: impl Fn(&dyn Connection, &[i64]) -> Result<usize, StoreError> + Clone + Send + 'static,
     ) -> Result<usize, StoreError> {
         let mut sum = 0;
         for jobs in jobs.chunks(SLICE) {
@@ -87,7 +84,7 @@ impl SqliteStore {
         let mut after = None;
         loop {
             let page =
-                self.readers.read(|connection| resync::page(connection, target, fields, after, PAGE))?;
+                self.database.read(|connection| resync::page(connection, target, fields, after, PAGE))?;
             let Some((last, leads)) = page else { return Ok(()) };
             work(&leads)?;
             after = Some(last);
@@ -97,44 +94,22 @@ impl SqliteStore {
     /// Does work of the writer in which what changes of leads is routed.
     pub(super) fn project<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&dyn Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         // A panic while holding the lock leaves routes that are still routes.
         let routes = Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner));
-        self.writing()?.writer.run(move |connection| hook::routed(connection, routes, work))
+        self.database.write(move |connection| hook::routed(connection, routes, work))
     }
 }
 
 /// Adds to a counter of the books.
-fn count(connection: &Connection, name: &str, by: i64) -> Result<(), StoreError> {
+fn count(connection: &dyn Connection, name: &str, by: i64) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?)
                        ON CONFLICT DO UPDATE SET value = value + excluded.value";
-    if by == 0 { Ok(()) } else { run(connection, "keep the books", ADD, (name, by)).map(drop) }
+    if by == 0 { Ok(()) } else { run(connection, "keep the books", ADD, values![name, by]).map(drop) }
 }
 
-fn run(
-    connection: &Connection,
-    doing: &'static str,
-    sql: &str,
-    values: impl rusqlite::Params,
-) -> Result<usize, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
-    statement.execute(values).map_err(failed(doing))
-}
-
-fn first<T>(
-    connection: &Connection,
-    doing: &'static str,
-    sql: &str,
-    values: impl rusqlite::Params,
-    read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Option<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
-    let mut rows = statement.query_map(values, read).map_err(failed(doing))?;
-    rows.next().transpose().map_err(failed(doing))
-}
-
-impl Outbox for SqliteStore {
+impl<D: Database> Outbox for SqlStore<D> {
     fn route_by(&self, routes: Arc<Routes>) {
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
     }
@@ -165,11 +140,11 @@ impl Outbox for SqliteStore {
     }
 
     fn next_due(&self, target: &str, down_to: Priority) -> Result<Option<Timestamp>, StoreError> {
-        self.readers.read(|connection| claim::next_due(connection, target, down_to))
+        self.database.read(|connection| claim::next_due(connection, target, down_to))
     }
 
     fn release_jobs(&self, target: &str, cause: &str, now: Timestamp) -> Result<usize, StoreError> {
-        let held = self.readers.read(|connection| tend::held(connection, target, cause))?;
+        let held = self.database.read(|connection| tend::held(connection, target, cause))?;
         self.change_each("release jobs", &held, move |transaction, jobs| {
             tend::make_pending(transaction, jobs, &["held"], now)
         })
@@ -180,7 +155,7 @@ impl Outbox for SqliteStore {
     }
 
     fn want_again(&self, target: &str, left_out: &str, now: Timestamp) -> Result<usize, StoreError> {
-        let jobs = self.readers.read(|connection| tend::without(connection, target, left_out))?;
+        let jobs = self.database.read(|connection| tend::without(connection, target, left_out))?;
         let leads: std::collections::BTreeSet<LeadId> = jobs.iter().map(|(_, lead)| *lead).collect();
         let jobs: Vec<i64> = jobs.into_iter().map(|(job, _)| job).collect();
         self.change_each("ask for jobs again", &jobs, move |transaction, jobs| {
@@ -223,15 +198,15 @@ impl Outbox for SqliteStore {
     }
 
     fn job(&self, id: i64) -> Result<Option<(Job, Vec<Attempt>)>, StoreError> {
-        self.readers.read(|connection| read::job(connection, id))
+        self.database.read(|connection| read::job(connection, id))
     }
 
     fn jobs(&self, filter: &JobFilter, after: i64, limit: usize) -> Result<Vec<Job>, StoreError> {
-        self.readers.read(|connection| read::jobs(connection, filter, after, limit))
+        self.database.read(|connection| read::jobs(connection, filter, after, limit))
     }
 
     fn depth(&self) -> Result<Depth, StoreError> {
-        self.readers.read(read::depth)
+        self.database.read(read::depth)
     }
 
     fn retry_jobs(&self, jobs: &[i64], now: Timestamp) -> Result<usize, StoreError> {
@@ -248,23 +223,23 @@ impl Outbox for SqliteStore {
     }
 
     fn records(&self, leads: &[LeadId]) -> Result<Vec<(LeadId, String, RecordRow)>, StoreError> {
-        self.readers.read(|connection| {
+        self.database.read(|connection| {
             // A store that no daemon of this version has opened yet knows of no record.
-            let knows = super::schema_version(connection)?.is_some_and(|(version, _)| version >= 3);
+            let knows = super::knows(connection, 3)?;
             if knows { read::records(connection, leads) } else { Ok(Vec::new()) }
         })
     }
 
     fn lead_of_record(&self, target: Option<&str>, id: &str) -> Result<Vec<(LeadId, String)>, StoreError> {
-        self.readers.read(|connection| read::lead_of_record(connection, target, id))
+        self.database.read(|connection| read::lead_of_record(connection, target, id))
     }
 
     fn conversations(&self, ids: &[String]) -> Result<Vec<Conversation>, StoreError> {
-        self.readers.read(|connection| conversations::read(connection, ids))
+        self.database.read(|connection| conversations::read(connection, ids))
     }
 
     fn target(&self, name: &str) -> Result<TargetRow, StoreError> {
-        self.readers.read(|connection| targets::target(connection, name))
+        self.database.read(|connection| targets::target(connection, name))
     }
 
     fn pause_target(&self, name: &str, cause: Option<&str>) -> Result<(), StoreError> {
@@ -290,7 +265,7 @@ impl Outbox for SqliteStore {
         after: Option<LeadId>,
         limit: usize,
     ) -> Result<Vec<ShadowRow>, StoreError> {
-        self.readers.read(|connection| targets::shadow(connection, target, after, limit))
+        self.database.read(|connection| targets::shadow(connection, target, after, limit))
     }
 
     fn keep_used(&self, account: &str, rows: &[Used]) -> Result<(), StoreError> {
@@ -303,13 +278,13 @@ impl Outbox for SqliteStore {
     }
 
     fn used(&self, account: &str) -> Result<Vec<Used>, StoreError> {
-        self.readers.read(|connection| {
-            let knows = super::schema_version(connection)?.is_some_and(|(version, _)| version >= 4);
+        self.database.read(|connection| {
+            let knows = super::knows(connection, 4)?;
             if knows { used::read(connection, account) } else { Ok(Vec::new()) }
         })
     }
 
     fn leads_written(&self, target: &str, since: Timestamp) -> Result<u64, StoreError> {
-        self.readers.read(|connection| used::leads_written(connection, target, since))
+        self.database.read(|connection| used::leads_written(connection, target, since))
     }
 }

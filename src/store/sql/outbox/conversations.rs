@@ -3,15 +3,15 @@
 //! The rule is `routing::conversation`; here are the rows it is asked about, and what it changes. They are made by
 //! projection where there is a target, and a rebuild leaves them alone.
 
-use super::super::sql::{blob_of, instant, millis};
+use super::super::encoding::{blob_of, instant, millis};
 use super::rows::lead_of;
-use super::{all, first, run, tend};
+use super::tend;
 use crate::routing::Placed;
 use crate::routing::conversation::{Cut, LONGEST, SILENCE, Span, cut};
 use crate::store::StoreError;
 use crate::store::outbox::Conversation;
+use crate::store::sql::connection::{Connection, Row, all, first, run, values};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, Row, params};
 use wabridge_model::OperationKind;
 use wabridge_model::id::{EventKey, LeadId};
 
@@ -19,7 +19,7 @@ const DOING: &str = "file a conversation";
 
 /// Finds the conversation of an act, which may be the first of one.
 pub(super) fn of_act(
-    connection: &Connection,
+    connection: &dyn Connection,
     lead: LeadId,
     place: &str,
     at: Timestamp,
@@ -30,23 +30,23 @@ pub(super) fn of_act(
     const EXTEND: &str = "UPDATE conversations SET last_at = ? WHERE id = ?";
     const BEGIN: &str = "UPDATE conversations SET first_at = ?1, started_at = iif(frozen, started_at, ?1)
                          WHERE id = ?2";
-    let around = params![blob_of(lead.0), place, millis(at - SILENCE), millis(at + SILENCE)];
-    let known = all(connection, DOING, FIND, around, |row| Ok((row.get::<_, String>(0)?, span(row)?)))?;
+    let around = values![blob_of(lead.0), place, millis(at - SILENCE), millis(at + SILENCE)];
+    let known = all(connection, DOING, FIND, around, |row| Ok((row.get::<String>(0)?, span(row)?)))?;
     let spans: Vec<Span> = known.iter().map(|(_, span)| *span).collect();
     let id = |index: usize| known[index].0.as_str();
     let (id, is_new) = match cut(&spans, at) {
         Cut::Within(index) => (id(index).to_owned(), false),
         Cut::Ends(index) => {
-            run(connection, DOING, EXTEND, params![millis(at), id(index)])?;
+            run(connection, DOING, EXTEND, values![millis(at), id(index)])?;
             (id(index).to_owned(), false)
         }
         Cut::Begins(index) => {
-            run(connection, DOING, BEGIN, params![millis(at), id(index)])?;
+            run(connection, DOING, BEGIN, values![millis(at), id(index)])?;
             (id(index).to_owned(), false)
         }
         Cut::Joins(index, gone) => {
-            run(connection, DOING, "DELETE FROM conversations WHERE id = ?", [id(gone)])?;
-            run(connection, DOING, EXTEND, params![millis(spans[gone].last), id(index)])?;
+            run(connection, DOING, "DELETE FROM conversations WHERE id = ?", values![id(gone)])?;
+            run(connection, DOING, EXTEND, values![millis(spans[gone].last), id(index)])?;
             tend::end_merged(connection, lead, OperationKind::Activity, id(gone))?;
             (id(index).to_owned(), false)
         }
@@ -57,7 +57,7 @@ pub(super) fn of_act(
 
 /// The first act of a conversation names it. Seen again at another time, it is still the same one.
 fn begin(
-    connection: &Connection,
+    connection: &dyn Connection,
     lead: LeadId,
     place: &str,
     at: Timestamp,
@@ -68,13 +68,13 @@ fn begin(
          ON CONFLICT DO UPDATE SET first_at = min(first_at, ?4), last_at = max(last_at, ?4)";
     let id =
         EventKey::new("conversation", &[&lead.to_string(), place, event.as_str()]).event_id().to_string();
-    run(connection, DOING, ADD, params![id, blob_of(lead.0), place, millis(at)])?;
+    run(connection, DOING, ADD, values![id, blob_of(lead.0), place, millis(at)])?;
     Ok(id)
 }
 
 /// Finds the conversation that is open at an instant: with one of our numbers, or with any.
 pub(super) fn open_at(
-    connection: &Connection,
+    connection: &dyn Connection,
     lead: LeadId,
     place: Option<&str>,
     at: Timestamp,
@@ -83,31 +83,31 @@ pub(super) fn open_at(
          WHERE lead = ?1 AND (place = ?2 OR ?2 IS NULL AND place NOT LIKE 'chatbot:%')
          AND first_at <= ?3 AND last_at >= ?4 AND first_at > ?5 ORDER BY first_at DESC LIMIT 1";
     let since = (millis(at - SILENCE), millis(at - LONGEST));
-    let values = params![blob_of(lead.0), place, millis(at), since.0, since.1];
+    let values = values![blob_of(lead.0), place, millis(at), since.0, since.1];
     first(connection, DOING, FIND, values, |row| {
         Ok(Placed { id: row.get(0)?, place: row.get(1)?, is_new: false })
     })
 }
 
 /// Its activity is tried: it begins when it began.
-pub(super) fn freeze(connection: &Connection, id: &str) -> Result<(), StoreError> {
+pub(super) fn freeze(connection: &dyn Connection, id: &str) -> Result<(), StoreError> {
     const SET: &str = "UPDATE conversations SET frozen = 1 WHERE id = ? AND frozen = 0";
-    run(connection, DOING, SET, [id]).map(drop)
+    run(connection, DOING, SET, values![id]).map(drop)
 }
 
-pub(super) fn read(connection: &Connection, ids: &[String]) -> Result<Vec<Conversation>, StoreError> {
+pub(super) fn read(connection: &dyn Connection, ids: &[String]) -> Result<Vec<Conversation>, StoreError> {
     const FIND: &str = "SELECT id, started_at, first_at, last_at, frozen, lead, place,
              (SELECT min(first_at) FROM conversations AS next
               WHERE next.lead = c.lead AND next.place = c.place AND next.first_at > c.last_at)
          FROM conversations AS c WHERE id = ?";
     let mut found = Vec::new();
     for id in ids {
-        found.extend(first(connection, "read conversations", FIND, [id], conversation)?);
+        found.extend(first(connection, "read conversations", FIND, values![id], conversation)?);
     }
     Ok(found)
 }
 
-fn conversation(row: &Row<'_>) -> rusqlite::Result<Conversation> {
+fn conversation(row: &Row<'_>) -> Result<Conversation, StoreError> {
     let Span { started, first, last, .. } = span(row)?;
     let next: Option<i64> = row.get(7)?;
     let silence = last + SILENCE + SignedDuration::from_millis(1);
@@ -123,7 +123,7 @@ fn conversation(row: &Row<'_>) -> rusqlite::Result<Conversation> {
 }
 
 /// Reads `id, started_at, first_at, last_at, frozen`.
-fn span(row: &Row<'_>) -> rusqlite::Result<Span> {
+fn span(row: &Row<'_>) -> Result<Span, StoreError> {
     Ok(Span {
         started: instant(row.get(1)?),
         first: instant(row.get(2)?),

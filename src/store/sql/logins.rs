@@ -1,13 +1,13 @@
 //! Logins. Written through a connection of their own, so that commands can renew them beside a running daemon.
 
-use super::sql::{failed, instant, millis};
-use super::{SqliteStore, open_file, schema_version};
+use super::encoding::{instant, millis};
+use super::{Database, SqlStore, knows};
 use crate::store::StoreError;
 use crate::store::login::{LoginRow, Logins};
-use rusqlite::{OptionalExtension, params};
+use crate::store::sql::connection::{Row, first, run, values};
 
-fn login_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LoginRow> {
-    let at = |column| row.get::<_, Option<i64>>(column).map(|millis| millis.map(instant));
+fn login_row(row: &Row<'_>) -> Result<LoginRow, StoreError> {
+    let at = |column| row.get::<Option<i64>>(column).map(|millis| millis.map(instant));
     Ok(LoginRow {
         sealed: row.get(0)?,
         generation: row.get(1)?,
@@ -19,18 +19,16 @@ fn login_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LoginRow> {
     })
 }
 
-impl Logins for SqliteStore {
+impl<D: Database> Logins for SqlStore<D> {
     fn login(&self, target: &str) -> Result<Option<LoginRow>, StoreError> {
         const FIND: &str = "SELECT sealed, generation, renew_at, expires_at, wait_until, fault, changed_at
                             FROM logins WHERE target = ?";
-        let doing = "read a login";
-        self.readers.read(|connection| {
+        self.database.read(|connection| {
             // A store that no daemon of this version has opened yet knows of no login.
-            if schema_version(connection)?.is_none_or(|(version, _)| version < 4) {
+            if !knows(connection, 4)? {
                 return Ok(None);
             }
-            let mut statement = connection.prepare_cached(FIND).map_err(failed(doing))?;
-            statement.query_row([target], login_row).optional().map_err(failed(doing))
+            first(connection, "read a login", FIND, values![target], login_row)
         })
     }
 
@@ -38,13 +36,12 @@ impl Logins for SqliteStore {
         const KEEP: &str = "INSERT INTO logins
                 (target, sealed, generation, renew_at, expires_at, wait_until, fault, changed_at)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-             WHERE ?9 IS (SELECT generation FROM logins WHERE target = ?1)
+             WHERE ?9 IS NOT DISTINCT FROM (SELECT generation FROM logins WHERE target = ?1)
              ON CONFLICT DO UPDATE SET sealed = excluded.sealed, generation = excluded.generation,
                 renew_at = excluded.renew_at, expires_at = excluded.expires_at,
                 wait_until = excluded.wait_until, fault = excluded.fault, changed_at = excluded.changed_at";
-        let doing = "keep a login";
         let LoginRow { sealed, generation, renew_at, expires_at, wait_until, fault, changed_at } = login;
-        let values = params![
+        let values = values![
             target,
             sealed,
             generation,
@@ -55,7 +52,7 @@ impl Logins for SqliteStore {
             millis(*changed_at),
             before
         ];
-        let kept = open_file(&self.path)?.execute(KEEP, values).map_err(failed(doing))?;
-        Ok(kept == 1)
+        self.database
+            .write_beside(|connection| run(connection, "keep a login", KEEP, values).map(|kept| kept == 1))
     }
 }

@@ -3,13 +3,13 @@
 //! In: what a cluster added before and adds now. Out: rows of `rollups`, each the sum over all clusters. A
 //! cluster after `through` is not in the sums yet and leaves them alone until its turn comes.
 
-use super::SqliteStore;
-use super::rows::SqliteRows;
-use super::sql::{events_of, failed};
+use super::encoding::events_of;
+use super::rows::SqlRows;
 use crate::leads::rollup::{Contributions, Counts, Model, contributions};
+use crate::store::sql::connection::{Connection, Row, Transaction, all, first, only, run, values};
+use crate::store::sql::{Database, SqlStore};
 use crate::store::{DateOf, Question, Rolled, Rollups, Rows, StoreError, StoreErrorKind};
 use jiff::tz::{Offset, TimeZone};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -28,12 +28,11 @@ struct Progress {
 }
 
 impl Progress {
-    fn read(connection: &Connection) -> Result<Progress, StoreError> {
+    fn read(connection: &dyn Connection) -> Result<Progress, StoreError> {
         let doing = "read how far attribution is counted";
-        let mut statement =
-            connection.prepare_cached("SELECT timezone, through FROM rollup_state").map_err(failed(doing))?;
+        let state = "SELECT timezone, through FROM rollup_state";
         let (name, through): (String, i64) =
-            statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed(doing))?;
+            only(connection, doing, state, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
         // A time zone that this machine does not know is no fault of the request in hand.
         let zone = zone_of(&name).ok_or_else(|| StoreError::new(StoreErrorKind::Counting, doing))?;
         Ok(Progress { zone, through })
@@ -56,7 +55,7 @@ fn zone_of(name: &str) -> Option<TimeZone> {
 
 /// Replaces what a cluster added.
 pub(super) fn replace(
-    connection: &Connection,
+    connection: &dyn Connection,
     cluster: i64,
     before: &Cluster,
     after: &Cluster,
@@ -72,7 +71,7 @@ pub(super) fn replace(
     add(connection, &changes)
 }
 
-fn add(connection: &Connection, changes: &Contributions) -> Result<(), StoreError> {
+fn add(connection: &dyn Connection, changes: &Contributions) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO rollups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET
              conversations = conversations + excluded.conversations,
@@ -88,76 +87,74 @@ fn add(connection: &Connection, changes: &Contributions) -> Result<(), StoreErro
         "DELETE FROM rollups WHERE model = ? AND day = ? AND ad_id = ? AND business_number = ?
          AND provider = ? AND state = ? AND cause = ? AND conversations = 0 AND qualified_then = 0";
     let doing = "count attribution";
-    let mut statement = connection.prepare_cached(ADD).map_err(failed(doing))?;
-    let mut forget = connection.prepare_cached(FORGET).map_err(failed(doing))?;
     for (key, counts) in changes.iter().filter(|(_, counts)| **counts != Counts::default()) {
         let (model, day) = (key.model.map_or("", Model::as_str), key.day.to_string());
         let [a, b, c, d, e, f, g, h] = counts.as_array();
-        statement
-            .execute(params![
-                model,
-                day,
-                key.ad_id,
-                key.business_number,
-                key.provider,
-                key.state,
-                key.cause,
-                a,
-                b,
-                c,
-                d,
-                e,
-                f,
-                g,
-                h
-            ])
-            .map_err(failed(doing))?;
+        let values = values![
+            model,
+            day,
+            key.ad_id,
+            key.business_number,
+            key.provider,
+            key.state,
+            key.cause,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+            h
+        ];
+        run(connection, doing, ADD, values)?;
         if counts.conversations < 0 || counts.qualified_then < 0 {
-            let of = params![model, day, key.ad_id, key.business_number, key.provider, key.state, key.cause];
-            forget.execute(of).map_err(failed(doing))?;
+            let of = values![model, day, key.ad_id, key.business_number, key.provider, key.state, key.cause];
+            run(connection, doing, FORGET, of)?;
         }
     }
     Ok(())
 }
 
 /// Forgets all counts, so that they are counted anew: in this time zone, from the first cluster on.
-fn begin(connection: &Connection, zone: &TimeZone, through: i64) -> Result<(), StoreError> {
+fn begin(connection: &dyn Connection, zone: &TimeZone, through: i64) -> Result<(), StoreError> {
     let doing = "begin to count attribution";
-    connection.execute("DELETE FROM rollups", []).map_err(failed(doing))?;
-    connection
-        .execute("UPDATE rollup_state SET timezone = ?, through = ?", params![name_of(zone), through])
-        .map_err(failed(doing))
-        .map(drop)
+    run(connection, doing, "DELETE FROM rollups", &[])?;
+    run(
+        connection,
+        doing,
+        "UPDATE rollup_state SET timezone = ?, through = ?",
+        values![name_of(zone), through],
+    )
+    .map(drop)
 }
 
 /// For a rebuild, which makes every cluster anew and counts it as it does.
-pub(super) fn begin_rebuild(connection: &Connection) -> Result<(), StoreError> {
+pub(in crate::store) fn begin_rebuild(connection: &dyn Connection) -> Result<(), StoreError> {
     begin(connection, &Progress::read(connection)?.zone, ALL)
 }
 
 /// For a rebuild beside a daemon, which leaves the clusters that stand: all are to be counted anew.
-pub(super) fn begin_anew(connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn begin_anew(connection: &dyn Connection) -> Result<(), StoreError> {
     begin(connection, &Progress::read(connection)?.zone, 0)
 }
 
 /// Counts more clusters, for as long as a slice takes. Says whether all are counted.
-pub(super) fn count_slice(connection: &mut Connection) -> Result<bool, StoreError> {
+pub(in crate::store) fn count_slice(connection: &dyn Connection) -> Result<bool, StoreError> {
     const NEXT: &str = "SELECT id FROM clusters WHERE id > ? ORDER BY id LIMIT 1";
     const SET: &str = "UPDATE rollup_state SET through = ?";
     let doing = "count attribution";
     let started = Instant::now();
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
-    let Progress { zone, mut through } = Progress::read(&transaction)?;
+    let transaction = Transaction::begin(connection, doing)?;
+    let Progress { zone, mut through } = Progress::read(&*transaction)?;
     while through < ALL && started.elapsed() < SLICE {
-        let next: Option<i64> =
-            transaction.query_row(NEXT, [through], |row| row.get(0)).optional().map_err(failed(doing))?;
+        let next: Option<i64> = first(&*transaction, doing, NEXT, values![through], |row| row.get(0))?;
         let Some(cluster) = next else {
             through = ALL;
             break;
         };
-        match fold_anew(&transaction, cluster) {
-            Ok(after) => add(&transaction, &contributions(&after, &zone))?,
+        match fold_anew(&*transaction, cluster) {
+            Ok(after) => add(&*transaction, &contributions(&after, &zone))?,
             // What cannot be read back must not keep all others from being counted.
             Err(error) if error.kind == StoreErrorKind::Corrupt => {
                 tracing::error!(cluster, doing = error.doing, "a cluster cannot be read; it is not counted");
@@ -166,14 +163,14 @@ pub(super) fn count_slice(connection: &mut Connection) -> Result<bool, StoreErro
         }
         through = cluster;
     }
-    transaction.execute(SET, [through]).map_err(failed(doing))?;
-    transaction.commit().map_err(failed(doing))?;
+    run(&*transaction, doing, SET, values![through])?;
+    transaction.commit(doing)?;
     Ok(through == ALL)
 }
 
 /// Folds a cluster from its evidence with today's rules, and saves it where it differs.
-fn fold_anew(connection: &Connection, cluster: i64) -> Result<Cluster, StoreError> {
-    let mut rows = SqliteRows { connection, now: jiff::Timestamp::UNIX_EPOCH };
+fn fold_anew(connection: &dyn Connection, cluster: i64) -> Result<Cluster, StoreError> {
+    let mut rows = SqlRows { connection, now: jiff::Timestamp::UNIX_EPOCH };
     let before = rows.state(cluster)?;
     let mut evidence: Vec<Evidence> =
         events_of(connection, cluster)?.into_iter().map(|row| row.evidence).collect();
@@ -191,14 +188,12 @@ fn fold_anew(connection: &Connection, cluster: i64) -> Result<Cluster, StoreErro
 }
 
 /// Every row, as one text each: for comparing whole stores.
-pub(super) fn all_rows(connection: &Connection) -> Result<BTreeSet<String>, StoreError> {
+pub(in crate::store) fn all_rows(connection: &dyn Connection) -> Result<BTreeSet<String>, StoreError> {
     const ALL_ROWS: &str = "SELECT concat_ws('|', model, day, ad_id, business_number, provider, state, cause, conversations,
              leads, click_id_present, answered_5m, answered_unknown, free_entry_opened, qualified, qualified_then)
          FROM rollups";
     let doing = "read attribution";
-    let mut statement = connection.prepare(ALL_ROWS).map_err(failed(doing))?;
-    let rows = statement.query_map([], |row| row.get(0)).map_err(failed(doing))?;
-    rows.map(|row| row.map_err(failed(doing))).collect()
+    Ok(all(connection, doing, ALL_ROWS, &[], |row| row.get(0))?.into_iter().collect())
 }
 
 /// Columns are grouped by where their parameter says so. What is unattributed is one row for each cause, whatever
@@ -206,34 +201,29 @@ pub(super) fn all_rows(connection: &Connection) -> Result<BTreeSet<String>, Stor
 const SELECT: &str = "
 WITH kept AS (
     SELECT *, state IN ('none', 'not_reported') AS unattributed FROM rollups
-    WHERE model IN ('', :model) AND day >= :since AND day < :until
+    WHERE model IN ('', ?1) AND day >= ?2 AND day < ?3
 )
-SELECT CASE WHEN :by = 'day' AND NOT unattributed THEN day END AS its_day,
-       CASE WHEN :by = 'ad' AND ad_id <> '' THEN ad_id END AS its_ad,
-       CASE WHEN :by = 'provider' AND NOT unattributed THEN provider END AS its_provider,
-       CASE WHEN unattributed OR :by = 'state' OR :by = 'ad' AND ad_id = '' THEN state END AS its_state,
-       CASE WHEN unattributed OR :by = 'state' OR :by = 'ad' AND ad_id = '' THEN nullif(cause, '') END AS its_cause,
+SELECT CASE WHEN ?4 = 'day' AND NOT unattributed THEN day END AS its_day,
+       CASE WHEN ?4 = 'ad' AND ad_id <> '' THEN ad_id END AS its_ad,
+       CASE WHEN ?4 = 'provider' AND NOT unattributed THEN provider END AS its_provider,
+       CASE WHEN unattributed OR ?4 = 'state' OR ?4 = 'ad' AND ad_id = '' THEN state END AS its_state,
+       CASE WHEN unattributed OR ?4 = 'state' OR ?4 = 'ad' AND ad_id = '' THEN nullif(cause, '') END AS its_cause,
        sum(conversations), sum(leads), sum(click_id_present), sum(answered_5m), sum(answered_unknown),
-       sum(free_entry_opened), sum(iif(:outcome, qualified_then, qualified))
+       sum(free_entry_opened), sum(CASE WHEN ?5 <> 0 THEN qualified_then ELSE qualified END)
 FROM kept GROUP BY unattributed, 1, 2, 3, 4, 5
-HAVING sum(conversations) <> 0 OR sum(iif(:outcome, qualified_then, qualified)) <> 0
+HAVING sum(conversations) <> 0 OR sum(CASE WHEN ?5 <> 0 THEN qualified_then ELSE qualified END) <> 0
 ORDER BY unattributed, its_day, its_ad IS NULL, sum(conversations) DESC, its_ad, its_provider, its_state, its_cause";
 
-fn select(connection: &Connection, question: &Question) -> Result<Vec<Rolled>, StoreError> {
-    let doing = "read attribution";
+fn select(connection: &dyn Connection, question: &Question) -> Result<Vec<Rolled>, StoreError> {
     let since = question.since.map_or_else(String::new, |day| day.to_string());
     // After every day, which begins with a digit.
     let until = question.until.map_or_else(|| "x".to_owned(), |day| day.to_string());
     let outcome = question.date == DateOf::Outcome;
-    let mut statement = connection.prepare_cached(SELECT).map_err(failed(doing))?;
-    let values = rusqlite::named_params! {
-        ":model": question.model.as_str(), ":since": since, ":until": until, ":by": question.by.as_str(), ":outcome": outcome
-    };
-    let rows = statement.query_map(values, rolled).map_err(failed(doing))?;
-    rows.map(|row| row.map_err(failed(doing))).collect()
+    let values = values![question.model.as_str(), since, until, question.by.as_str(), outcome];
+    all(connection, "read attribution", SELECT, values, rolled)
 }
 
-fn rolled(row: &rusqlite::Row<'_>) -> rusqlite::Result<Rolled> {
+fn rolled(row: &Row<'_>) -> Result<Rolled, StoreError> {
     Ok(Rolled {
         date_local: row.get(0)?,
         ad_id: row.get(1)?,
@@ -250,33 +240,29 @@ fn rolled(row: &rusqlite::Row<'_>) -> rusqlite::Result<Rolled> {
     })
 }
 
-impl Rollups for SqliteStore {
+impl<D: Database> Rollups for SqlStore<D> {
     fn count_days_in(&self, zone: &TimeZone) -> Result<(), StoreError> {
         let zone = zone.clone();
-        self.writing()?.writer.run(move |connection| {
-            let known: String = connection
-                .query_row("SELECT timezone FROM rollup_state", [], |row| row.get(0))
-                .map_err(failed("read the time zone of attribution"))?;
-            if known == name_of(&zone) {
+        self.database.write(move |connection| {
+            let doing = "change the time zone of attribution";
+            let known = "SELECT timezone FROM rollup_state";
+            if only(connection, doing, known, &[], |row| row.get::<String>(0))? == name_of(&zone) {
                 return Ok(());
             }
-            let doing = "change the time zone of attribution";
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(failed(doing))?;
-            begin(&transaction, &zone, 0)?;
-            transaction.commit().map_err(failed(doing))
+            let transaction = Transaction::begin(connection, doing)?;
+            begin(&*transaction, &zone, 0)?;
+            transaction.commit(doing)
         })
     }
 
     fn count_on(&self) -> Result<bool, StoreError> {
-        self.writing()?.writer.run(count_slice)
+        self.database.write(count_slice)
     }
 
     fn attribution(&self, question: &Question, zone: &TimeZone) -> Result<Vec<Rolled>, StoreError> {
-        self.readers.read(|connection| {
+        self.database.read(|connection| {
             // A store that no daemon of this version has opened yet counts nothing.
-            if super::schema_version(connection)?.is_none_or(|(version, _)| version < 2) {
+            if !super::knows(connection, 2)? {
                 return Err(StoreError::new(StoreErrorKind::Counting, "read attribution"));
             }
             let Progress { zone: counted_in, through } = Progress::read(connection)?;

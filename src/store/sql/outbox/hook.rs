@@ -7,15 +7,14 @@
 //! code folds leads anew, which must ask for nothing. So the routes are in force for one piece of work of that
 //! thread, and for nothing else.
 
-use super::super::rows::SqliteRows;
-use super::super::sql::failed;
+use super::super::rows::SqlRows;
 use super::{conversations, unite, want};
 use crate::fault;
 use crate::leads::find::share_a_name;
 use crate::routing::{self, LeadChange, Placed, Routes, Want, place_of};
+use crate::store::sql::connection::{Connection, Transaction};
 use crate::store::{Change, StoreError};
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
 use std::cell::RefCell;
 use std::sync::Arc;
 use wabridge_model::event::{Event, Fact};
@@ -33,9 +32,9 @@ thread_local! {
 
 /// Does some work of projection with routes in force.
 pub(super) fn routed<T>(
-    connection: &mut Connection,
+    connection: &dyn Connection,
     routes: Arc<Routes>,
-    work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    work: impl FnOnce(&dyn Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     if routes.targets.is_empty() {
         return work(connection);
@@ -50,10 +49,7 @@ pub(super) fn routed<T>(
 }
 
 /// Hears what projection changed.
-pub(in crate::store::sqlite) fn changed(
-    rows: &SqliteRows<'_>,
-    change: &Change<'_>,
-) -> Result<(), StoreError> {
+pub(in crate::store::sql) fn changed(rows: &SqlRows<'_>, change: &Change<'_>) -> Result<(), StoreError> {
     let routes = ROUTING.with_borrow(|routing| routing.as_ref().map(|it| Arc::clone(&it.routes)));
     let Some(routes) = routes else { return Ok(()) };
     let event = change.evidence.merged();
@@ -92,7 +88,7 @@ pub(in crate::store::sqlite) fn changed(
 
 /// The conversation that an event belongs to. Only a customer's act begins one.
 fn conversation(
-    rows: &SqliteRows<'_>,
+    rows: &SqlRows<'_>,
     lead: LeadId,
     change: &Change<'_>,
     event: &Event,
@@ -111,13 +107,12 @@ fn conversation(
 }
 
 /// The planted fault: jobs in a transaction of their own, with time to die before it.
-fn want_late(connection: &mut Connection, late: &[(LeadId, Vec<Want>, Timestamp)]) -> Result<(), StoreError> {
+fn want_late(connection: &dyn Connection, late: &[(LeadId, Vec<Want>, Timestamp)]) -> Result<(), StoreError> {
     let doing = "plant a fault";
     std::thread::park_timeout(std::time::Duration::from_millis(50));
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
+    let transaction = Transaction::begin(connection, doing)?;
     for (lead, wants, at) in late {
-        want::want_all(&transaction, *lead, wants, *at)?;
+        want::want_all(&*transaction, *lead, wants, *at)?;
     }
-    transaction.commit().map_err(failed(doing))
+    transaction.commit(doing)
 }

@@ -5,14 +5,15 @@
 //! are placed anew, within one transaction, so that a reader sees each person as before or as after. What is
 //! projected meanwhile is new already.
 
-use super::rows::SqliteRows;
+use super::encoding::{events_of, to_json};
+use super::rows::SqlRows;
 use super::settle::SLICE;
-use super::sql::{events_of, failed, to_json};
-use super::{SqliteStore, readers, rollups};
+use super::{read, rollups};
 use crate::leads::project::place;
 use crate::store::mending::{Mending, Rebuilt};
+use crate::store::sql::connection::{Connection, Transaction, all, first, only, run, values};
+use crate::store::sql::{Database, SqlStore};
 use crate::store::{EventRow, Rollups, Rows, StoreError, StoreErrorKind};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use wabridge_model::cluster::{Cluster, ties};
@@ -32,35 +33,34 @@ struct Pass {
     events: u64,
 }
 
-impl Mending for SqliteStore {
+impl<D: Database> Mending for SqlStore<D> {
     fn rebuild(&self, go_on: &dyn Fn() -> bool) -> Result<Rebuilt, StoreError> {
-        let writer = &self.writing()?.writer;
         let may_go_on = || match go_on() {
             true => Ok(()),
             false => Err(StoreError::new(StoreErrorKind::Busy, DOING)),
         };
-        let end = self.readers.read(|connection| highest(connection, "SELECT max(id) FROM clusters"))?;
+        let end = self.database.read(|connection| highest(connection, "SELECT max(id) FROM clusters"))?;
         let mut pass = Pass { at: 0, end, events: 0 };
         while pass.at < pass.end {
             may_go_on()?;
-            pass = writer.run(move |connection| caught(|| slice(connection, pass)))?;
+            pass = self.database.write(move |connection| caught(|| slice(connection, pass)))?;
         }
         // Looked for beside the writer: they are few among many.
         let mut after = 0;
         loop {
             may_go_on()?;
             let loose =
-                self.readers.read(|connection| readers::loose_events_after(connection, after, LOOSE))?;
+                self.database.read(|connection| read::loose_events_after(connection, after, LOOSE))?;
             let Some(last) = loose.last() else { break };
             after = last.0;
             pass.events += loose.len() as u64;
-            writer.run(move |connection| caught(|| place_loose(connection, &loose)))?;
+            self.database.write(move |connection| caught(|| place_loose(connection, &loose)))?;
         }
-        writer.run(move |connection| rollups::begin_anew(connection))?;
+        self.database.write(move |connection| rollups::begin_anew(connection))?;
         while !self.count_on()? {
             may_go_on()?;
         }
-        let people = self.readers.read(count_people)?;
+        let people = self.database.read(count_people)?;
         Ok(Rebuilt { events: pass.events, people })
     }
 }
@@ -71,41 +71,37 @@ fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreErr
         .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Other, DOING)))
 }
 
-fn highest(connection: &Connection, sql: &str) -> Result<i64, StoreError> {
-    let highest: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).map_err(failed(DOING))?;
+fn highest(connection: &dyn Connection, sql: &str) -> Result<i64, StoreError> {
+    let highest: Option<i64> = only(connection, DOING, sql, &[], |row| row.get(0))?;
     Ok(highest.unwrap_or(0))
 }
 
 /// Folds the next clusters anew, as many as one slice takes; at least one if there is one.
-fn slice(connection: &mut Connection, mut pass: Pass) -> Result<Pass, StoreError> {
+fn slice(connection: &dyn Connection, mut pass: Pass) -> Result<Pass, StoreError> {
     const NEXT: &str = "SELECT id FROM clusters WHERE id > ? AND id <= ? ORDER BY id LIMIT 1";
     let started = Instant::now();
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(DOING))?;
+    let transaction = Transaction::begin(connection, DOING)?;
     let mut found = 0;
     while started.elapsed() < SLICE {
-        let next = transaction
-            .query_row(NEXT, [pass.at, pass.end], |row| row.get(0))
-            .optional()
-            .map_err(failed(DOING))?;
+        let next = first(&*transaction, DOING, NEXT, values![pass.at, pass.end], |row| row.get(0))?;
         let Some(cluster) = next else {
             pass.at = pass.end;
             break;
         };
-        let events = events_of(&transaction, cluster)?;
+        let events = events_of(&*transaction, cluster)?;
         pass.events += events.len() as u64;
-        if !stands(&transaction, cluster, &events)? {
-            found += fold_anew(&transaction, cluster, events)?;
+        if !stands(&*transaction, cluster, &events)? {
+            found += fold_anew(&*transaction, cluster, events)?;
         }
         pass.at = cluster;
     }
-    book(&transaction, found)?;
-    transaction.commit().map_err(failed(DOING))?;
+    book(&*transaction, found)?;
+    transaction.commit(DOING)?;
     Ok(pass)
 }
 
 /// Whether a cluster is what its events make it: its state, its touches, and the names it answers to.
-fn stands(connection: &Connection, cluster: i64, events: &[EventRow]) -> Result<bool, StoreError> {
+fn stands(connection: &dyn Connection, cluster: i64, events: &[EventRow]) -> Result<bool, StoreError> {
     let mut rows = rows(connection, events);
     let mut evidence: Vec<Evidence> = events.iter().map(|row| row.evidence.clone()).collect();
     let folded = Cluster::fold(&mut evidence).cluster;
@@ -136,15 +132,17 @@ fn stands(connection: &Connection, cluster: i64, events: &[EventRow]) -> Result<
     Ok(touches(connection, cluster)? == expected)
 }
 
-fn touches(connection: &Connection, cluster: i64) -> Result<Vec<String>, StoreError> {
+fn touches(connection: &dyn Connection, cluster: i64) -> Result<Vec<String>, StoreError> {
     const LIST: &str = "SELECT touch FROM touches WHERE cluster = ? ORDER BY touch";
-    let mut statement = connection.prepare_cached(LIST).map_err(failed(DOING))?;
-    let listed = statement.query_map([cluster], |row| row.get(0)).map_err(failed(DOING))?;
-    listed.map(|touch| touch.map_err(failed(DOING))).collect()
+    all(connection, DOING, LIST, values![cluster], |row| row.get(0))
 }
 
 /// Dissolves a cluster and places its events anew; returns how many items found a person.
-fn fold_anew(connection: &Connection, cluster: i64, mut events: Vec<EventRow>) -> Result<u64, StoreError> {
+fn fold_anew(
+    connection: &dyn Connection,
+    cluster: i64,
+    mut events: Vec<EventRow>,
+) -> Result<u64, StoreError> {
     const DISSOLVE: [&str; 6] = [
         "DELETE FROM touches WHERE cluster = ?",
         "DELETE FROM handles WHERE cluster = ?",
@@ -160,11 +158,11 @@ fn fold_anew(connection: &Connection, cluster: i64, mut events: Vec<EventRow>) -
         // Nobody knows what they were called: every row is looked at, this once.
         Err(_) => {
             let forget = "DELETE FROM search WHERE cluster = ?";
-            connection.execute(forget, [cluster]).map_err(failed(DOING))?;
+            run(connection, DOING, forget, values![cluster])?;
         }
     }
     for sql in DISSOLVE {
-        connection.prepare_cached(sql).and_then(|mut it| it.execute([cluster])).map_err(failed(DOING))?;
+        run(connection, DOING, sql, values![cluster])?;
     }
     // In the order of evidence each is a step, and no fold of all before it.
     events.sort_by_cached_key(|row| row.evidence.position());
@@ -176,47 +174,45 @@ fn fold_anew(connection: &Connection, cluster: i64, mut events: Vec<EventRow>) -
     Ok(found)
 }
 
-fn rows<'c>(connection: &'c Connection, events: &[EventRow]) -> SqliteRows<'c> {
+fn rows<'c>(connection: &'c dyn Connection, events: &[EventRow]) -> SqlRows<'c> {
     let now = events.first().map_or(jiff::Timestamp::UNIX_EPOCH, |row| row.evidence.received_at());
-    SqliteRows { connection, now }
+    SqlRows { connection, now }
 }
 
 /// Places events that were in no cluster, in case they belong into one by now.
-fn place_loose(connection: &mut Connection, loose: &[(i64, Evidence)]) -> Result<(), StoreError> {
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(DOING))?;
+fn place_loose(connection: &dyn Connection, loose: &[(i64, Evidence)]) -> Result<(), StoreError> {
+    let transaction = Transaction::begin(connection, DOING)?;
     let mut found = 0;
     for (event, evidence) in loose {
-        let mut rows = SqliteRows { connection: &transaction, now: evidence.received_at() };
+        let mut rows = SqlRows { connection: &*transaction, now: evidence.received_at() };
         // Projection may have placed it in between.
         let is_loose = rows.event(evidence.key().event_id())?.is_some_and(|row| row.cluster.is_none());
         if is_loose {
             found += place(&mut rows, *event, evidence)?.found;
         }
     }
-    book(&transaction, found)?;
-    transaction.commit().map_err(failed(DOING))
+    book(&*transaction, found)?;
+    transaction.commit(DOING)
 }
 
 /// Items that waited for a person and found one count as applied.
-pub(super) fn book(connection: &Connection, found: u64) -> Result<(), StoreError> {
+pub(in crate::store) fn book(connection: &dyn Connection, found: u64) -> Result<(), StoreError> {
     const ADD: &str =
         "UPDATE counters SET value = value + CASE name WHEN 'items.applied' THEN ?1 ELSE -?1 END
          WHERE name IN ('items.applied', 'items.skipped.no_identity')";
     if found == 0 {
         return Ok(());
     }
-    connection.execute(ADD, params![found]).map_err(failed(DOING)).map(drop)
+    run(connection, DOING, ADD, values![found]).map(drop)
 }
 
 /// Everybody there is, leads or not.
-fn count_people(connection: &Connection) -> Result<u64, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT id FROM clusters").map_err(failed(DOING))?;
-    let ids = statement.query_map([], |row| row.get::<_, i64>(0)).map_err(failed(DOING))?;
-    let mut rows = SqliteRows { connection, now: jiff::Timestamp::UNIX_EPOCH };
+fn count_people(connection: &dyn Connection) -> Result<u64, StoreError> {
+    let ids = all(connection, DOING, "SELECT id FROM clusters", &[], |row| row.get(0))?;
+    let mut rows = SqlRows { connection, now: jiff::Timestamp::UNIX_EPOCH };
     let mut people = 0;
     for cluster in ids {
-        for lead in &rows.state(cluster.map_err(failed(DOING))?)?.leads {
+        for lead in &rows.state(cluster)?.leads {
             people += u64::from(rows.lead_id(lead)?.is_some());
         }
     }

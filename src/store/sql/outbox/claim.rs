@@ -1,13 +1,13 @@
 //! Leasing: which leads are due, and all that goes with them.
 
-use super::super::sql::{instant, millis};
+use super::super::encoding::{instant, millis};
 use super::rows::{JobRow, lead_of, of_lead};
-use super::{all, conversations, count, first, read, run, unite};
+use super::{conversations, count, read, unite};
 use crate::routing::BULK_INTERVAL;
 use crate::store::StoreError;
 use crate::store::outbox::{Claim, JobState, Leased};
+use crate::store::sql::connection::{Connection, all, first, run, values};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 use wabridge_model::id::LeadId;
 use wabridge_model::{OperationKind, Priority};
 
@@ -24,9 +24,9 @@ pub(super) const FIRST_DUE: &str = "SELECT due_at FROM jobs
      ORDER BY due_at LIMIT 1";
 
 /// Leases what is due.
-pub(super) fn claim(connection: &Connection, claim: &Claim<'_>) -> Result<Vec<Leased>, StoreError> {
+pub(super) fn claim(connection: &dyn Connection, claim: &Claim<'_>) -> Result<Vec<Leased>, StoreError> {
     const DRAW: &str = "UPDATE meta SET value = value + 1 WHERE name = 'leases' RETURNING value";
-    let lease = first(connection, DOING, DRAW, [], |row| row.get(0))?.unwrap_or(0);
+    let lease = first(connection, DOING, DRAW, &[], |row| row.get(0))?.unwrap_or(0);
     let mut leased = Vec::new();
     let urgent = [Priority::First, Priority::Urgent].as_slice();
     for (priorities, limit) in [(urgent, claim.urgent), (&[Priority::Bulk], claim.bulk)] {
@@ -39,7 +39,7 @@ pub(super) fn claim(connection: &Connection, claim: &Claim<'_>) -> Result<Vec<Le
 }
 
 fn lease_some(
-    connection: &Connection,
+    connection: &dyn Connection,
     claim: &Claim<'_>,
     lease: i64,
     priority: Priority,
@@ -47,9 +47,9 @@ fn lease_some(
     leased: &mut Vec<Leased>,
 ) -> Result<(), StoreError> {
     let rank = super::rows::rank(priority);
-    let mut after = (i64::MIN, 0);
+    let mut after = (i64::MIN, 0_i64);
     while leased.len() < full {
-        let values = params![claim.target, rank, millis(claim.now), after.0, after.1];
+        let values = values![claim.target, rank, millis(claim.now), after.0, after.1];
         let next = first(connection, DOING, NEXT, values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let Some((due, id, lead)) = next else { break };
         after = (due, id);
@@ -60,7 +60,7 @@ fn lease_some(
 
 /// Leases all that goes with one lead, if nothing keeps it from being written now.
 fn bundle(
-    connection: &Connection,
+    connection: &dyn Connection,
     claim: &Claim<'_>,
     lease: i64,
     lead: LeadId,
@@ -97,7 +97,7 @@ fn bundle(
 /// Whether the person's own job lets the others go: one that is dead or held holds them, one that waits for its
 /// time makes them wait too.
 fn person_allows(
-    connection: &Connection,
+    connection: &dyn Connection,
     claim: &Claim<'_>,
     rows: &[JobRow],
     has_record: bool,
@@ -114,7 +114,7 @@ fn person_allows(
     };
     if let Some(cause) = cause {
         for row in others.filter(|row| row.job.state == JobState::Pending) {
-            run(connection, DOING, HOLD, params![cause, row.job.id])?;
+            run(connection, DOING, HOLD, values![cause, row.job.id])?;
         }
         return Ok(true);
     }
@@ -124,7 +124,7 @@ fn person_allows(
     if waits {
         let open = |row: &&JobRow| matches!(row.job.state, JobState::Pending | JobState::Doubt);
         for row in others.filter(open).filter(|row| row.job.due_at < person.job.due_at) {
-            run(connection, DOING, PUT_OFF, params![millis(person.job.due_at), row.job.id])?;
+            run(connection, DOING, PUT_OFF, values![millis(person.job.due_at), row.job.id])?;
         }
     }
     Ok(!waits)
@@ -145,7 +145,7 @@ fn goes_along(row: &JobRow, claim: &Claim<'_>, has_record: bool) -> bool {
     }
 }
 
-fn take(connection: &Connection, claim: &Claim<'_>, lease: i64, row: &JobRow) -> Result<(), StoreError> {
+fn take(connection: &dyn Connection, claim: &Claim<'_>, lease: i64, row: &JobRow) -> Result<(), StoreError> {
     const TAKE: &str = "UPDATE jobs SET state = 'leased', lease = ?2, leased_until = ?3, revision = ?4,
              again = NULL, again_priority = NULL WHERE id = ?1";
     const TRY: &str = "INSERT INTO attempts (job, lease, revision, began_at) VALUES (?, ?, ?, ?)";
@@ -155,9 +155,9 @@ fn take(connection: &Connection, claim: &Claim<'_>, lease: i64, row: &JobRow) ->
     // What waited for a doubt to be resolved is written with it.
     let revision = job.revision + i64::from(row.again.is_some());
     count(connection, "jobs.suppressed.coalesced", i64::from(row.again.is_some()))?;
-    run(connection, DOING, TAKE, params![job.id, lease, millis(claim.until), revision])?;
-    run(connection, DOING, TRY, params![job.id, lease, revision, millis(claim.now)])?;
-    run(connection, DOING, FORGET, [job.id])?;
+    run(connection, DOING, TAKE, values![job.id, lease, millis(claim.until), revision])?;
+    run(connection, DOING, TRY, values![job.id, lease, revision, millis(claim.now)])?;
+    run(connection, DOING, FORGET, values![job.id])?;
     if job.kind == OperationKind::Activity {
         conversations::freeze(connection, &job.subject)?;
     }
@@ -166,14 +166,14 @@ fn take(connection: &Connection, claim: &Claim<'_>, lease: i64, row: &JobRow) ->
 
 /// When the next job of a target is due that is at least so urgent.
 pub(super) fn next_due(
-    connection: &Connection,
+    connection: &dyn Connection,
     target: &str,
     down_to: Priority,
 ) -> Result<Option<Timestamp>, StoreError> {
     let mut next = None;
     let all_of = [Priority::First, Priority::Urgent, Priority::Bulk];
     for priority in all_of.into_iter().filter(|priority| *priority <= down_to) {
-        let values = params![target, super::rows::rank(priority)];
+        let values = values![target, super::rows::rank(priority)];
         let due: Vec<i64> = all(connection, "read when a job is due", FIRST_DUE, values, |row| row.get(0))?;
         next = due.into_iter().chain(next).min();
     }
@@ -183,23 +183,22 @@ pub(super) fn next_due(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sqlite;
 
     #[test]
     fn what_is_due_is_found_by_its_index_among_a_hundred_thousand_that_are_done() {
         const FILL: &str = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
              INSERT INTO jobs (target, lead, kind, subject, revision, state, priority, wanted_at, due_at, trace_id)
-             SELECT 'crm', randomblob(16), 'person', '', 1, iif(n % 1000, 'done', 'pending'), n % 3, n, n, '' FROM n;
-             ANALYZE;";
+             SELECT 'crm', randomblob(16), 'person', '', 1, iif(n % 1000, 'done', 'pending'), n % 3, n, n, '' FROM n";
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("store.db");
-        crate::store::sqlite::SqliteStore::prepare(&path).unwrap();
-        let connection = crate::store::sqlite::open_file(&path).unwrap();
-        connection.execute_batch(FILL).unwrap();
+        sqlite::SqliteStore::prepare(&path).unwrap();
+        let connection = sqlite::open_file(&path).unwrap();
+        for sql in [FILL, "ANALYZE"] {
+            run(&connection, "fill", sql, &[]).unwrap();
+        }
         for (sql, count) in [(NEXT, 5), (FIRST_DUE, 2)] {
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let values = rusqlite::params_from_iter((0..count).map(|_| 1));
-            let plan = statement.query_map(values, |row| row.get::<_, String>(3)).unwrap();
-            let plan: Vec<String> = plan.map(Result::unwrap).collect();
+            let plan = sqlite::plan(&path, sql, count);
             assert!(plan.iter().any(|step| step.contains("jobs_due")), "{plan:?}");
             assert!(!plan.iter().any(|step| step.contains("SCAN") || step.contains("TEMP")), "{plan:?}");
         }

@@ -1,11 +1,13 @@
 //! The journal: requests with their items, and events by what people know of them.
 
-use super::sql::{all, blob_of, event_row, events_of, failed, from_json, instant, parse_event_row};
-use super::{SqliteStore, proof_of};
+use super::encoding::{blob_of, event_row, events_of, from_json, instant};
 use crate::store::journal::{Delivery, Entry, EntryItem, Journal, is_traced};
+use crate::store::sql::connection::{Connection, Row, Values, all, first, values};
+use crate::store::sql::requests::proof_of;
+use crate::store::sql::{Database, SqlStore};
 use crate::store::{EventRow, StoreError};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use std::ops::ControlFlow;
 use wabridge_model::id::{EventId, EventKey};
 
 const ENTRY: &str = "SELECT id, received_at, channel, proof, length(body),
@@ -16,50 +18,39 @@ const DELIVERY: &str =
     "SELECT i.event, i.request, i.ordinal, r.received_at, r.channel, r.proof, i.result, i.reason
                         FROM items i JOIN requests r ON r.id = i.request";
 
-fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
+fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
     Ok(Entry {
         id: row.get(0)?,
         received_at: instant(row.get(1)?),
         channel: row.get(2)?,
-        proof: proof_of(&row.get::<_, String>(3)?),
+        proof: proof_of(&row.get::<String>(3)?),
         bytes: row.get(4)?,
         settled: row.get(5)?,
         items: Vec::new(),
     })
 }
 
-fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
+fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
     Ok(Delivery {
         event: row.get(0)?,
         request: row.get(1)?,
         ordinal: row.get(2)?,
         received_at: instant(row.get(3)?),
         channel: row.get(4)?,
-        proof: proof_of(&row.get::<_, String>(5)?),
+        proof: proof_of(&row.get::<String>(5)?),
         result: row.get(6)?,
         reason: row.get(7)?,
     })
 }
 
-fn one<T>(
-    connection: &Connection,
-    doing: &'static str,
-    sql: &str,
-    values: impl rusqlite::Params,
-    read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Option<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
-    statement.query_row(values, read).optional().map_err(failed(doing))
-}
-
 /// The items of a request; what is wrong with it as a whole lies under -1.
-fn items(connection: &Connection, request: i64) -> Result<Vec<EntryItem>, StoreError> {
+fn items(connection: &dyn Connection, request: i64) -> Result<Vec<EntryItem>, StoreError> {
     const FIND: &str = "SELECT i.ordinal, i.result, i.reason, coalesce(q.path, w.path), e.evidence
          FROM items i LEFT JOIN events e ON e.id = i.event
          LEFT JOIN quarantine q ON q.request = i.request AND q.ordinal = i.ordinal
          LEFT JOIN quarantine w ON w.request = i.request AND w.ordinal = -1 AND i.result = 'quarantined'
          WHERE i.request = ? ORDER BY i.ordinal";
-    let rows = all(connection, "read a request's items", FIND, [request], |row| {
+    let rows = all(connection, "read a request's items", FIND, values![request], |row| {
         let item = EntryItem {
             ordinal: row.get(0)?,
             result: row.get(1)?,
@@ -67,7 +58,7 @@ fn items(connection: &Connection, request: i64) -> Result<Vec<EntryItem>, StoreE
             path: row.get(3)?,
             evidence: None,
         };
-        Ok((item, row.get::<_, Option<String>>(4)?))
+        Ok((item, row.get::<Option<String>>(4)?))
     })?;
     let whole = |(item, evidence): (EntryItem, Option<String>)| {
         let evidence = evidence.as_deref().map(from_json).transpose()?;
@@ -76,26 +67,22 @@ fn items(connection: &Connection, request: i64) -> Result<Vec<EntryItem>, StoreE
     rows.into_iter().map(whole).collect()
 }
 
-fn event(
-    connection: &Connection,
-    sql: &str,
-    values: impl rusqlite::Params,
-) -> Result<Option<EventRow>, StoreError> {
-    one(connection, "find an event", sql, values, event_row)?.map(parse_event_row).transpose()
+fn event(connection: &dyn Connection, sql: &str, values: Values<'_>) -> Result<Option<EventRow>, StoreError> {
+    first(connection, "find an event", sql, values, event_row)
 }
 
-impl Journal for SqliteStore {
+impl<D: Database> Journal for SqlStore<D> {
     fn newest_request(&self) -> Result<i64, StoreError> {
         const FIND: &str = "SELECT coalesce(max(id), 0) FROM requests";
-        self.readers.read(|connection| {
-            Ok(one(connection, "find the newest request", FIND, [], |row| row.get(0))?.unwrap_or(0))
+        self.database.read(|connection| {
+            Ok(first(connection, "find the newest request", FIND, &[], |row| row.get(0))?.unwrap_or(0))
         })
     }
 
     fn entries_after(&self, after: i64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let find = format!("{ENTRY} WHERE id > ? ORDER BY id LIMIT ?");
-        self.readers.read(|connection| {
-            let mut entries = all(connection, "list requests", &find, params![after, limit], entry)?;
+        self.database.read(|connection| {
+            let mut entries = all(connection, "list requests", &find, values![after, limit], entry)?;
             for entry in entries.iter_mut().filter(|entry| entry.settled) {
                 entry.items = items(connection, entry.id)?;
             }
@@ -105,8 +92,8 @@ impl Journal for SqliteStore {
 
     fn entry(&self, id: i64) -> Result<Option<Entry>, StoreError> {
         let find = format!("{ENTRY} WHERE id = ?");
-        self.readers.read(|connection| {
-            let mut found = one(connection, "read a request", &find, [id], entry)?;
+        self.database.read(|connection| {
+            let mut found = first(connection, "read a request", &find, values![id], entry)?;
             for entry in found.iter_mut().filter(|entry| entry.settled) {
                 entry.items = items(connection, entry.id)?;
             }
@@ -116,28 +103,27 @@ impl Journal for SqliteStore {
 
     fn body(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
         const FIND: &str = "SELECT body FROM requests WHERE id = ?";
-        self.readers.read(|connection| one(connection, "read a body", FIND, [id], |row| row.get(0)))
+        self.database.read(|connection| first(connection, "read a body", FIND, values![id], |row| row.get(0)))
     }
 
     fn event(&self, id: EventId) -> Result<Option<EventRow>, StoreError> {
         const FIND: &str = "SELECT id, cluster, evidence FROM events WHERE event_id = ?";
-        self.readers.read(|connection| event(connection, FIND, [blob_of(id.0)]))
+        self.database.read(|connection| event(connection, FIND, values![blob_of(id.0)]))
     }
 
     fn event_traced(&self, id: &str) -> Result<Option<EventRow>, StoreError> {
         const KEYS: &str = "SELECT id, evidence ->> '$[0].event.key' FROM events";
         const FIND: &str = "SELECT id, cluster, evidence FROM events WHERE id = ?";
-        let doing = "find an event";
-        self.readers.read(|connection| {
-            let mut statement = connection.prepare_cached(KEYS).map_err(failed(doing))?;
-            let mut rows = statement.query([]).map_err(failed(doing))?;
-            while let Some(row) = rows.next().map_err(failed(doing))? {
-                let key: String = row.get(1).map_err(failed(doing))?;
-                if is_traced(EventKey::stored(key).trace_id(), id) {
-                    return event(connection, FIND, [row.get::<_, i64>(0).map_err(failed(doing))?]);
+        self.database.read(|connection| {
+            let mut found: Option<i64> = None;
+            connection.query("find an event", KEYS, &[], &mut |row| {
+                if !is_traced(EventKey::stored(row.get(1)?).trace_id(), id) {
+                    return Ok(ControlFlow::Continue(()));
                 }
-            }
-            Ok(None)
+                found = Some(row.get(0)?);
+                Ok(ControlFlow::Break(()))
+            })?;
+            found.map_or(Ok(None), |id| event(connection, FIND, values![id]))
         })
     }
 
@@ -145,11 +131,9 @@ impl Journal for SqliteStore {
         const FIND: &str =
             "SELECT id, cluster, evidence FROM events WHERE instr(evidence, ?) > 0 ORDER BY id LIMIT ?";
         // As JSON writes it, quotes and all: a value of its own, and no part of another.
-        let needle = super::sql::to_json(&text)?;
-        self.readers.read(|connection| {
-            let rows = all(connection, "find events", FIND, params![needle, limit], event_row)?;
-            rows.into_iter().map(parse_event_row).collect()
-        })
+        let needle = super::encoding::to_json(&text)?;
+        self.database
+            .read(|connection| all(connection, "find events", FIND, values![needle, limit], event_row))
     }
 
     fn unread_with(&self, text: &str, limit: usize) -> Result<Vec<i64>, StoreError> {
@@ -157,47 +141,47 @@ impl Journal for SqliteStore {
              WHERE (id > (SELECT value FROM meta WHERE name = 'projected_through')
                     OR id IN (SELECT request FROM quarantine UNION SELECT request FROM crashes))
              AND instr(body, CAST(?1 AS BLOB)) > 0 ORDER BY id LIMIT ?2";
-        self.readers
-            .read(|connection| all(connection, "find requests", FIND, params![text, limit], |row| row.get(0)))
+        self.database
+            .read(|connection| all(connection, "find requests", FIND, values![text, limit], |row| row.get(0)))
     }
 
     fn parked_with(&self, text: &str, limit: usize) -> Result<Vec<(Timestamp, String)>, StoreError> {
         const FIND: &str = "SELECT received_at, channel FROM parked
              WHERE instr(body, CAST(?1 AS BLOB)) > 0 ORDER BY id LIMIT ?2";
-        self.readers.read(|connection| {
-            let parked = |row: &rusqlite::Row<'_>| Ok((instant(row.get(0)?), row.get(1)?));
-            all(connection, "find parked requests", FIND, params![text, limit], parked)
+        self.database.read(|connection| {
+            let parked = |row: &Row<'_>| Ok((instant(row.get(0)?), row.get(1)?));
+            all(connection, "find parked requests", FIND, values![text, limit], parked)
         })
     }
 
     fn newest_parked(&self, channel: &str) -> Result<i64, StoreError> {
         const FIND: &str = "SELECT coalesce(max(id), 0) FROM parked WHERE channel = ?";
-        self.readers.read(|connection| {
-            let newest = one(connection, "find parked requests", FIND, [channel], |row| row.get(0))?;
+        self.database.read(|connection| {
+            let newest = first(connection, "find parked requests", FIND, values![channel], |row| row.get(0))?;
             Ok(newest.unwrap_or(0))
         })
     }
 
     fn events_of(&self, cluster: i64) -> Result<Vec<EventRow>, StoreError> {
-        self.readers.read(|connection| events_of(connection, cluster))
+        self.database.read(|connection| events_of(connection, cluster))
     }
 
     fn deliveries(&self, event: i64) -> Result<Vec<Delivery>, StoreError> {
         let find = format!("{DELIVERY} WHERE i.event = ? ORDER BY i.request, i.ordinal");
-        self.readers.read(|connection| all(connection, "find deliveries", &find, [event], delivery))
+        self.database.read(|connection| all(connection, "find deliveries", &find, values![event], delivery))
     }
 
     fn deliveries_of(&self, cluster: i64) -> Result<Vec<Delivery>, StoreError> {
         let find = format!(
             "{DELIVERY} WHERE i.event IN (SELECT id FROM events WHERE cluster = ?) ORDER BY i.request, i.ordinal"
         );
-        self.readers.read(|connection| all(connection, "find deliveries", &find, [cluster], delivery))
+        self.database.read(|connection| all(connection, "find deliveries", &find, values![cluster], delivery))
     }
 
     fn items_of(&self, request: i64) -> Result<u64, StoreError> {
         const COUNT: &str = "SELECT count(*) FROM items WHERE request = ?";
-        self.readers.read(|connection| {
-            Ok(one(connection, "count items", COUNT, [request], |row| row.get(0))?.unwrap_or(0))
+        self.database.read(|connection| {
+            Ok(first(connection, "count items", COUNT, values![request], |row| row.get(0))?.unwrap_or(0))
         })
     }
 }

@@ -4,24 +4,24 @@
 //! jobs for the person one goes on. A record moves along unless there is one already: then it stays recorded
 //! where it was.
 
-use super::super::readers::cluster_of;
-use super::super::rows::SqliteRows;
-use super::super::sql::blob_of;
+use super::super::encoding::blob_of;
+use super::super::read::cluster_of;
+use super::super::rows::SqlRows;
 use super::rows::{COLUMNS, JobRow, job_row};
-use super::{all, run, tend, want};
+use super::{tend, want};
 use crate::routing::Want;
 use crate::store::outbox::{JobState, ROLLOUT};
+use crate::store::sql::connection::{Connection, all, run, values};
 use crate::store::{Rows, StoreError};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 use wabridge_model::id::LeadId;
 
 const DOING: &str = "join what two leads have in the outbox";
 
 /// Every id of the lead behind one of them, the one it answers under first; the id itself where nobody is.
-pub(super) fn ids_of(connection: &Connection, lead: LeadId) -> Result<Vec<LeadId>, StoreError> {
+pub(super) fn ids_of(connection: &dyn Connection, lead: LeadId) -> Result<Vec<LeadId>, StoreError> {
     let Some((cluster, identity, tenure)) = cluster_of(connection, lead)? else { return Ok(vec![lead]) };
-    let mut rows = SqliteRows { connection, now: Timestamp::UNIX_EPOCH };
+    let mut rows = SqlRows { connection, now: Timestamp::UNIX_EPOCH };
     let state = rows.state(cluster)?;
     let bears = |lead: &&wabridge_model::lead::Lead| {
         lead.names.iter().any(|name| name.bears_id() && name.identity == identity && name.tenure == tenure)
@@ -34,7 +34,11 @@ pub(super) fn ids_of(connection: &Connection, lead: LeadId) -> Result<Vec<LeadId
 }
 
 /// Moves what belongs to any of the ids to the first of them, which it returns.
-pub(super) fn unite(connection: &Connection, ids: &[LeadId], now: Timestamp) -> Result<LeadId, StoreError> {
+pub(super) fn unite(
+    connection: &dyn Connection,
+    ids: &[LeadId],
+    now: Timestamp,
+) -> Result<LeadId, StoreError> {
     const CONVERSATIONS: &str = "UPDATE conversations SET lead = ? WHERE lead = ?";
     // In order of the ids: of several records the oldest goes along.
     const RECORDS: &str = "UPDATE OR IGNORE records SET lead = ? WHERE lead = ?";
@@ -44,29 +48,29 @@ pub(super) fn unite(connection: &Connection, ids: &[LeadId], now: Timestamp) -> 
     for other in others {
         let (to, from) = (blob_of(into.0), blob_of(other.0));
         let find = format!("SELECT {COLUMNS} FROM jobs WHERE lead = ?");
-        for row in all(connection, DOING, &find, [from], job_row)? {
+        for row in all(connection, DOING, &find, values![from], job_row)? {
             moved = true;
             bring(connection, &row, *into, now)?;
         }
-        run(connection, DOING, CONVERSATIONS, params![to, from])?;
-        let records = run(connection, DOING, RECORDS, params![to, from])?;
+        run(connection, DOING, CONVERSATIONS, values![to, from])?;
+        let records = run(connection, DOING, RECORDS, values![to, from])?;
         moved |= records > 0;
     }
     if moved {
         // Whether this lead is in is another question now: one of the two may have a record.
-        let held = all(connection, DOING, HELD, params![blob_of(into.0), ROLLOUT], |row| row.get(0))?;
+        let held = all(connection, DOING, HELD, values![blob_of(into.0), ROLLOUT], |row| row.get(0))?;
         tend::make_pending(connection, &held, &["held"], now)?;
     }
     Ok(*into)
 }
 
 /// Brings a job to another lead, whose own goes on where it has one.
-fn bring(connection: &Connection, row: &JobRow, into: LeadId, now: Timestamp) -> Result<(), StoreError> {
+fn bring(connection: &dyn Connection, row: &JobRow, into: LeadId, now: Timestamp) -> Result<(), StoreError> {
     const MOVE: &str = "UPDATE OR IGNORE jobs SET lead = ? WHERE id = ?";
     const DOUBT: &str =
         "UPDATE jobs SET doubtful = 1 WHERE target = ? AND lead = ? AND kind = ? AND subject = ?";
     let job = &row.job;
-    let moved = run(connection, DOING, MOVE, params![blob_of(into.0), job.id])? > 0;
+    let moved = run(connection, DOING, MOVE, values![blob_of(into.0), job.id])? > 0;
     if moved || job.state.is_over() || job.state == JobState::Leased {
         return Ok(());
     }
@@ -82,7 +86,7 @@ fn bring(connection: &Connection, row: &JobRow, into: LeadId, now: Timestamp) ->
     };
     want::want(connection, into, &asked, now)?;
     if job.doubtful {
-        let values = params![job.target, blob_of(into.0), job.kind.as_str(), job.subject];
+        let values = values![job.target, blob_of(into.0), job.kind.as_str(), job.subject];
         run(connection, DOING, DOUBT, values)?;
     }
     Ok(())

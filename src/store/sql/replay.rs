@@ -4,33 +4,32 @@
 //! balance before, in between and after.
 
 use super::settle::{self, Counts, Failure, SLICE, WHOLE, count};
-use super::sql::failed;
-use super::{SqliteStore, parked, readers};
+use super::{parked, read};
 use crate::leads::import::Run;
 use crate::store::replay::{Changes, Parked, Replays, Selection};
+use crate::store::sql::connection::{Connection, Row, Transaction, all, first, only, run, values};
+use crate::store::sql::{Database, SqlStore};
 use crate::store::{AccountNumbers, Prepared, Request, Rows, StoreError, Stored};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::time::Instant;
 use wabridge_model::Phone;
 use wabridge_providers::Item;
 
-impl Replays for SqliteStore {
+impl<D: Database> Replays for SqlStore<D> {
     fn account_numbers(&self) -> Result<AccountNumbers, StoreError> {
-        self.readers.read(account_numbers)
+        self.database.read(account_numbers)
     }
 
     fn park(&self, parked: Parked) -> Result<bool, StoreError> {
-        self.writing()?.writer.run(move |connection| parked::park(connection, &parked))
+        self.database.write(move |connection| parked::park(connection, &parked))
     }
 
     fn parked_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Parked)>, StoreError> {
-        self.readers.read(|connection| parked::after(connection, after, limit))
+        self.database.read(|connection| parked::after(connection, after, limit))
     }
 
     fn unpark(&self, proven: Vec<(i64, Request)>) -> Result<(), StoreError> {
-        let writing = self.writing()?;
         // The projector finds them when it next looks by itself.
-        writing.writer.run(move |connection| parked::unpark(connection, &proven))
+        self.database.write(move |connection| parked::unpark(connection, &proven))
     }
 
     fn settled_after(
@@ -39,7 +38,7 @@ impl Replays for SqliteStore {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
-        self.readers.read(|connection| readers::settled_after(connection, selection, after, limit))
+        self.database.read(|connection| read::settled_after(connection, selection, after, limit))
     }
 
     fn settle_again(&self, mut prepared: Vec<Prepared>, dry_run: bool) -> Result<Changes, StoreError> {
@@ -58,20 +57,11 @@ impl Replays for SqliteStore {
     }
 }
 
-fn account_numbers(connection: &Connection) -> Result<AccountNumbers, StoreError> {
-    let doing = "read account numbers";
-    let mut statement = connection
-        .prepare_cached("SELECT channel, account_id, number FROM account_numbers")
-        .map_err(failed(doing))?;
-    let rows = statement
-        .query_map([], |row| {
-            let number: String = row.get(2)?;
-            Ok(((row.get(0)?, row.get(1)?), number))
-        })
-        .map_err(failed(doing))?;
+fn account_numbers(connection: &dyn Connection) -> Result<AccountNumbers, StoreError> {
+    const LIST: &str = "SELECT channel, account_id, number FROM account_numbers";
+    let read = |row: &Row<'_>| Ok(((row.get(0)?, row.get(1)?), row.get::<String>(2)?));
     let mut numbers = AccountNumbers::new();
-    for row in rows {
-        let (place, number) = row.map_err(failed(doing))?;
+    for (place, number) in all(connection, "read account numbers", LIST, &[], read)? {
         numbers.extend(Phone::from_whatsapp_id(number.trim_start_matches('+')).ok().map(|it| (place, it)));
     }
     Ok(numbers)
@@ -83,12 +73,12 @@ type Left = Vec<usize>;
 /// Settles the first of `prepared` again, as many as one slice takes; of the first of them, what is `left`. What
 /// fails by itself stays as it is.
 fn slice(
-    connection: &mut Connection,
+    connection: &dyn Connection,
     prepared: &[Prepared],
     left: Option<Left>,
     dry_run: bool,
 ) -> Result<(Changes, Option<Left>), StoreError> {
-    let mut attempt = |prepared| {
+    let attempt = |prepared| {
         let left = left.clone();
         settle::caught(|| commit_slice(connection, prepared, left, dry_run))
     };
@@ -105,18 +95,17 @@ fn slice(
 }
 
 fn commit_slice(
-    connection: &mut Connection,
+    connection: &dyn Connection,
     prepared: &[Prepared],
     mut left: Option<Left>,
     dry_run: bool,
 ) -> Result<(Changes, Option<Left>), StoreError> {
     let doing = "settle requests again";
     let started = Instant::now();
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
+    let transaction = Transaction::begin(connection, doing)?;
     let (mut changes, mut counts) = (Changes::default(), Counts::new());
     for one in prepared {
-        left = again(&transaction, one, left.take(), started, &mut counts, &mut changes)?;
+        left = again(&*transaction, one, left.take(), started, &mut counts, &mut changes)?;
         if left.is_some() {
             break;
         }
@@ -125,13 +114,13 @@ fn commit_slice(
             break;
         }
     }
-    settle::book(&transaction, &counts)?;
+    settle::book(&*transaction, &counts)?;
     if dry_run {
-        transaction.rollback().map_err(failed(doing))?;
+        transaction.roll_back(doing)?;
         // Their rows are gone again: the next slice would give the same to others.
         changes.newcomers = changes.clusters.split_off(&(newest_cluster(connection)? + 1)).len() as u64;
     } else {
-        transaction.commit().map_err(failed(doing))?;
+        transaction.commit(doing)?;
     }
     Ok((changes, left))
 }
@@ -141,7 +130,7 @@ type Before = (String, Option<String>);
 
 /// Settles a request again, or some more of a large one. Returns what is left of it, if the slice is over.
 fn again(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     one: &Prepared,
     left: Option<Left>,
     started: Instant,
@@ -186,19 +175,18 @@ fn again(
 
 /// Settles an item again; with its ordinal, what it was and under which. Returns its event if that changed.
 fn item_again(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     one: &Prepared,
     item: &Item,
     (ordinal, was): (i64, Option<(i64, Before)>),
-    run: &mut Run,
+    ongoing: &mut Run,
     counts: &mut Counts,
     changes: &mut Changes,
 ) -> Result<Option<i64>, StoreError> {
     const FORGET: &str = "DELETE FROM quarantine WHERE request = ? AND ordinal = ?";
     let doing = "settle an item again";
-    let mut forget = transaction.prepare_cached(FORGET).map_err(failed(doing))?;
-    forget.execute([one.id, ordinal]).map_err(failed(doing))?;
-    let mut revise = |rows: &mut dyn Rows, report| run.revise(rows, report);
+    run(transaction, doing, FORGET, values![one.id, ordinal])?;
+    let mut revise = |rows: &mut dyn Rows, report| ongoing.revise(rows, report);
     let row = settle::settle_item(transaction, one, item, ordinal, counts, &mut revise)?;
     let now = (row.result.to_owned(), row.reason.map(str::to_owned));
     let Some((at, was)) = was else {
@@ -220,7 +208,7 @@ fn item_again(
 
 /// Forgets what was said of the request as a whole, and of items that it has no more.
 fn forget_others(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     request: i64,
     items: usize,
     counts: &mut Counts,
@@ -229,57 +217,54 @@ fn forget_others(
         "SELECT ordinal, result, reason FROM items WHERE request = ? AND (ordinal < 0 OR ordinal >= ?)";
     const FORGET: &str = "DELETE FROM quarantine WHERE request = ? AND (ordinal < 0 OR ordinal >= ?)";
     let doing = "settle requests again";
-    let mut others = transaction.prepare_cached(OTHERS).map_err(failed(doing))?;
-    let rows = others
-        .query_map(params![request, items], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))
-        .map_err(failed(doing))?;
-    let others: Vec<(i64, Before)> = rows.collect::<Result<_, _>>().map_err(failed(doing))?;
+    let others: Vec<(i64, Before)> = all(transaction, doing, OTHERS, values![request, items], |row| {
+        Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+    })?;
     for (ordinal, was) in &others {
         drop_item(transaction, request, *ordinal, was, counts)?;
     }
-    transaction.execute(FORGET, params![request, items]).map(drop).map_err(failed(doing))
+    run(transaction, doing, FORGET, values![request, items]).map(drop)
 }
 
 fn note(changes: &mut Changes, was: &str, is: &str) {
     *changes.items.entry(format!("{was} to {is}")).or_default() += 1;
 }
 
-fn before(transaction: &Transaction<'_>, request: i64, ordinal: i64) -> Result<Option<Before>, StoreError> {
+fn before(transaction: &dyn Connection, request: i64, ordinal: i64) -> Result<Option<Before>, StoreError> {
     const FIND: &str = "SELECT result, reason FROM items WHERE request = ? AND ordinal = ?";
     let doing = "read a request's items";
-    let mut find = transaction.prepare_cached(FIND).map_err(failed(doing))?;
-    find.query_row([request, ordinal], |row| Ok((row.get(0)?, row.get(1)?))).optional().map_err(failed(doing))
+    first(transaction, doing, FIND, values![request, ordinal], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// Whether a request is quarantined as a whole.
-fn is_whole(transaction: &Transaction<'_>, request: i64) -> Result<bool, StoreError> {
+fn is_whole(transaction: &dyn Connection, request: i64) -> Result<bool, StoreError> {
     const FIND: &str = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE request = ? AND ordinal = -1)";
-    transaction.query_row(FIND, [request], |row| row.get(0)).map_err(failed("read the quarantine"))
+    only(transaction, "read the quarantine", FIND, values![request], |row| row.get(0))
 }
 
-fn newest_cluster(connection: &Connection) -> Result<i64, StoreError> {
+fn newest_cluster(connection: &dyn Connection) -> Result<i64, StoreError> {
     const NEWEST: &str = "SELECT coalesce(max(id), 0) FROM clusters";
-    connection.query_row(NEWEST, [], |row| row.get(0)).map_err(failed("find an event's people"))
+    only(connection, "find an event's people", NEWEST, &[], |row| row.get(0))
 }
 
-fn cluster_of(transaction: &Transaction<'_>, event: i64) -> Result<Option<i64>, StoreError> {
-    transaction
-        .query_row("SELECT cluster FROM events WHERE id = ?", [event], |row| row.get(0))
-        .optional()
-        .map(Option::flatten)
-        .map_err(failed("find an event's people"))
+fn cluster_of(transaction: &dyn Connection, event: i64) -> Result<Option<i64>, StoreError> {
+    const FIND: &str = "SELECT cluster FROM events WHERE id = ?";
+    first(transaction, "find an event's people", FIND, values![event], |row| row.get(0)).map(Option::flatten)
 }
 
 fn drop_item(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     request: i64,
     ordinal: i64,
     (result, reason): &Before,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
-    transaction
-        .execute("DELETE FROM items WHERE request = ? AND ordinal = ?", params![request, ordinal])
-        .map_err(failed("settle an item again"))?;
+    run(
+        transaction,
+        "settle an item again",
+        "DELETE FROM items WHERE request = ? AND ordinal = ?",
+        values![request, ordinal],
+    )?;
     count(counts, "items.seen", -1);
     count(counts, &settle::counter(result, reason.as_deref()), -1);
     Ok(())

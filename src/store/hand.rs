@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// The two places where a request is worked on.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Slot {
+pub(crate) enum Slot {
     /// Normalising, in the projector's thread.
     Normalise,
     /// Projecting, in the writer's thread.
@@ -25,7 +25,7 @@ pub(super) enum Slot {
 }
 
 /// The file.
-pub(super) struct Hand(File);
+pub struct Hand(File);
 
 impl Hand {
     /// Opens the file and reads what was in hand.

@@ -1,12 +1,12 @@
 //! Looking at what was written again: the marks of a resync, and the jobs that follow them.
 
-use super::super::sql::{blob_of, from_json, to_json};
+use super::super::encoding::{blob_of, from_json, to_json};
 use super::read::record;
 use super::rows::lead_of;
-use super::{all, first, run, tend};
+use super::tend;
+use crate::store::sql::connection::{Connection, Row, all, first, run, values};
 use crate::store::{StoreError, again};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use wabridge_model::id::LeadId;
@@ -19,7 +19,7 @@ type Written = BTreeMap<String, Value>;
 /// The last of the next leads that have a record at a target, and those of them in whose record any of the fields is
 /// not left to somebody else. `None` after the end.
 pub(super) fn page(
-    connection: &Connection,
+    connection: &dyn Connection,
     target: &str,
     fields: &[String],
     after: Option<LeadId>,
@@ -28,8 +28,8 @@ pub(super) fn page(
     const FIND: &str =
         "SELECT lead, written FROM records WHERE target = ?1 AND lead > ?2 ORDER BY lead LIMIT ?3";
     let after: Vec<u8> = after.map(|lead| blob_of(lead.0).to_vec()).unwrap_or_default();
-    let read = |row: &rusqlite::Row<'_>| Ok((lead_of(row.get(0)?), row.get::<_, String>(1)?));
-    let rows = all(connection, DOING, FIND, params![target, after, limit], read)?;
+    let read = |row: &Row<'_>| Ok((lead_of(row.get(0)?), row.get::<String>(1)?));
+    let rows = all(connection, DOING, FIND, values![target, after, limit], read)?;
     let Some((last, _)) = rows.last() else { return Ok(None) };
     let last = *last;
     let mut leads = Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn page(
 
 /// Marks the fields of these leads' records, and asks for the people again, behind what is urgent. How many.
 pub(super) fn want(
-    connection: &Connection,
+    connection: &dyn Connection,
     target: &str,
     fields: &[String],
     leads: &[LeadId],
@@ -54,14 +54,14 @@ pub(super) fn want(
     const KEEP: &str = "UPDATE records SET written = ? WHERE target = ? AND lead = ?";
     const FIND: &str =
         "SELECT id FROM jobs WHERE target = ? AND lead = ? AND kind = 'person' AND subject = ''";
-    let newest = first(connection, DOING, NEWEST, [], |row| row.get::<_, i64>(0))?.unwrap_or_default();
+    let newest = first(connection, DOING, NEWEST, &[], |row| row.get::<i64>(0))?.unwrap_or_default();
     let mut asked = 0;
     for lead in leads {
         // Whose record was forgotten since is looked for anew by itself.
         let Some(mut written) = record(connection, target, *lead)?.map(|row| row.written) else { continue };
         again::mark(&mut written, fields, newest);
-        run(connection, DOING, KEEP, params![to_json(&written)?, target, blob_of(lead.0)])?;
-        let jobs = all(connection, DOING, FIND, params![target, blob_of(lead.0)], |row| row.get(0))?;
+        run(connection, DOING, KEEP, values![to_json(&written)?, target, blob_of(lead.0)])?;
+        let jobs = all(connection, DOING, FIND, values![target, blob_of(lead.0)], |row| row.get(0))?;
         asked += tend::want_again(connection, &jobs, now)?;
     }
     Ok(asked)
@@ -69,7 +69,7 @@ pub(super) fn want(
 
 /// Puts those marks back that were made since a lease began.
 pub(super) fn keep_newer(
-    connection: &Connection,
+    connection: &dyn Connection,
     target: &str,
     lead: LeadId,
     lease: i64,

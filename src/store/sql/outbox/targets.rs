@@ -1,28 +1,23 @@
 //! What is known of targets beside their configuration, and what a target in shadow mode would have been sent.
 
-use super::super::sql::{blob_of, from_json, instant, millis, to_json};
-use super::rows::{kind_of, lead_of, unreadable};
-use super::{all, first, run};
+use super::super::encoding::{blob_of, from_json, instant, millis, to_json};
+use super::rows::{kind_of, lead_of};
 use crate::store::StoreError;
 use crate::store::outbox::{ShadowRow, TargetRow};
+use crate::store::sql::connection::{Connection, Row, all, first, run, unreadable, values};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use wabridge_model::MatchedBy;
 use wabridge_model::id::LeadId;
 
-pub(super) fn target(connection: &Connection, name: &str) -> Result<TargetRow, StoreError> {
+pub(super) fn target(connection: &dyn Connection, name: &str) -> Result<TargetRow, StoreError> {
     const FIND: &str = "SELECT paused, schema, schema_at FROM targets WHERE name = ?";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok((
-            row.get::<_, Option<String>>(0)?,
-            row.get::<_, Option<String>>(1)?,
-            row.get::<_, Option<i64>>(2)?,
-        ))
+    let read = |row: &Row<'_>| {
+        Ok((row.get::<Option<String>>(0)?, row.get::<Option<String>>(1)?, row.get::<Option<i64>>(2)?))
     };
-    let Some((paused, schema, at)) = first(connection, "read a target", FIND, [name], read)? else {
+    let Some((paused, schema, at)) = first(connection, "read a target", FIND, values![name], read)? else {
         return Ok(TargetRow::default());
     };
     let schema = match (schema, at) {
@@ -32,21 +27,21 @@ pub(super) fn target(connection: &Connection, name: &str) -> Result<TargetRow, S
     Ok(TargetRow { paused, schema })
 }
 
-pub(super) fn pause(connection: &Connection, name: &str, cause: Option<&str>) -> Result<(), StoreError> {
+pub(super) fn pause(connection: &dyn Connection, name: &str, cause: Option<&str>) -> Result<(), StoreError> {
     const SET: &str = "INSERT INTO targets (name, paused) VALUES (?, ?)
                        ON CONFLICT DO UPDATE SET paused = excluded.paused";
-    run(connection, "pause a target", SET, params![name, cause]).map(drop)
+    run(connection, "pause a target", SET, values![name, cause]).map(drop)
 }
 
 pub(super) fn keep_schema(
-    connection: &Connection,
+    connection: &dyn Connection,
     name: &str,
     schema: &Value,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     const SET: &str = "INSERT INTO targets (name, schema, schema_at) VALUES (?, ?, ?)
                        ON CONFLICT DO UPDATE SET schema = excluded.schema, schema_at = excluded.schema_at";
-    run(connection, "keep a schema", SET, params![name, schema.to_string(), millis(at)]).map(drop)
+    run(connection, "keep a schema", SET, values![name, schema.to_string(), millis(at)]).map(drop)
 }
 
 /// What a row of `shadow` holds beside its key.
@@ -60,21 +55,21 @@ struct Worked {
 }
 
 pub(super) fn keep_shadow(
-    connection: &Connection,
+    connection: &dyn Connection,
     target: &str,
     rows: &[ShadowRow],
 ) -> Result<(), StoreError> {
     const KEEP: &str = "INSERT OR REPLACE INTO shadow (target, lead, kind, at, row) VALUES (?, ?, ?, ?, ?)";
     for ShadowRow { lead, kind, at, action, matched_by, diff } in rows {
         let worked = Worked { action: action.clone(), matched_by: *matched_by, diff: diff.clone() };
-        let values = params![target, blob_of(lead.0), kind.as_str(), millis(*at), to_json(&worked)?];
+        let values = values![target, blob_of(lead.0), kind.as_str(), millis(*at), to_json(&worked)?];
         run(connection, "keep what was not written", KEEP, values)?;
     }
     Ok(())
 }
 
 pub(super) fn shadow(
-    connection: &Connection,
+    connection: &dyn Connection,
     target: &str,
     after: Option<LeadId>,
     limit: usize,
@@ -82,12 +77,12 @@ pub(super) fn shadow(
     const FIND: &str = "SELECT lead, kind, at, row FROM shadow WHERE target = ?1 AND lead > ?2
          ORDER BY lead, kind LIMIT ?3";
     let after: Vec<u8> = after.map(|lead| blob_of(lead.0).to_vec()).unwrap_or_default();
-    all(connection, "read what was not written", FIND, params![target, after, limit], |row| {
+    all(connection, "read what was not written", FIND, values![target, after, limit], |row| {
         let (kind, json): (String, String) = (row.get(1)?, row.get(3)?);
-        let Worked { action, matched_by, diff } = from_json(&json).map_err(|_| unreadable(3))?;
+        let Worked { action, matched_by, diff } = from_json(&json).map_err(|_| unreadable())?;
         Ok(ShadowRow {
             lead: lead_of(row.get(0)?),
-            kind: kind_of(&kind).ok_or_else(|| unreadable(1))?,
+            kind: kind_of(&kind).ok_or_else(unreadable)?,
             at: instant(row.get(2)?),
             action,
             matched_by,

@@ -5,15 +5,15 @@
 //! fails, its requests are tried one at a time, and what fails alone is quarantined where it lies.
 
 use super::aside;
-use super::hand::{Hand, Slot};
-use super::rows::SqliteRows;
-use super::sql::{failed, millis};
+use super::encoding::millis;
+use super::rows::SqlRows;
 use crate::fault;
 use crate::leads::import::Run;
 use crate::leads::project::{Outcome, Projected};
+use crate::store::hand::{Hand, Slot};
+use crate::store::sql::connection::{Connection, Transaction, run, values};
 use crate::store::{Prepared, Rows, StoreError, StoreErrorKind};
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ pub(super) type Counts = BTreeMap<String, i64>;
 
 /// Settles the first of `prepared`, as many as one slice takes; at least one if there is one.
 pub(super) fn slice(
-    connection: &mut Connection,
+    connection: &dyn Connection,
     prepared: &[Prepared],
     hand: &Hand,
 ) -> Result<usize, StoreError> {
@@ -71,7 +71,7 @@ impl Failure {
     }
 }
 
-fn attempt(connection: &mut Connection, prepared: &[Prepared], hand: &Hand) -> Result<usize, Failure> {
+fn attempt(connection: &dyn Connection, prepared: &[Prepared], hand: &Hand) -> Result<usize, Failure> {
     let result = caught(|| commit_slice(connection, prepared, hand));
     hand.hold(Slot::Project, None);
     result
@@ -87,7 +87,7 @@ pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<
 }
 
 fn one_at_a_time(
-    connection: &mut Connection,
+    connection: &dyn Connection,
     prepared: &[Prepared],
     hand: &Hand,
 ) -> Result<usize, StoreError> {
@@ -107,51 +107,49 @@ fn one_at_a_time(
 
 /// Quarantines a request as a whole, and settles it with that.
 pub(super) fn quarantine(
-    connection: &mut Connection,
+    connection: &dyn Connection,
     request: i64,
     reason: &'static str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let doing = "quarantine a request";
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
+    let transaction = Transaction::begin(connection, doing)?;
     let mut counts = Counts::new();
-    whole_request_quarantined(&transaction, request, reason, "$", at, &mut counts)?;
-    clear(&transaction, request)?;
-    advance(&transaction, request)?;
-    book(&transaction, &counts)?;
-    transaction.commit().map_err(failed(doing))
+    whole_request_quarantined(&*transaction, request, reason, "$", at, &mut counts)?;
+    clear(&*transaction, request)?;
+    advance(&*transaction, request)?;
+    book(&*transaction, &counts)?;
+    transaction.commit(doing)
 }
 
 fn commit_slice(
-    connection: &mut Connection,
+    connection: &dyn Connection,
     prepared: &[Prepared],
     hand: &Hand,
 ) -> Result<usize, StoreError> {
     let doing = "project requests";
     let started = Instant::now();
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(doing))?;
+    let transaction = Transaction::begin(connection, doing)?;
     let mut counts = Counts::new();
     let mut settled = 0;
     for one in prepared {
         hand.hold(Slot::Project, Some(one.id));
-        settle(&transaction, one, &mut counts)?;
+        settle(&*transaction, one, &mut counts)?;
         settled += 1;
         if started.elapsed() > SLICE {
             break;
         }
     }
     if let Some(last) = prepared[..settled].last() {
-        advance(&transaction, last.id)?;
-        book(&transaction, &counts)?;
+        advance(&*transaction, last.id)?;
+        book(&*transaction, &counts)?;
     }
     hand.hold(Slot::Project, None);
-    transaction.commit().map_err(failed(doing))?;
+    transaction.commit(doing)?;
     Ok(settled)
 }
 
-fn settle(transaction: &Transaction<'_>, one: &Prepared, counts: &mut Counts) -> Result<(), StoreError> {
+fn settle(transaction: &dyn Connection, one: &Prepared, counts: &mut Counts) -> Result<(), StoreError> {
     if one.is_large() {
         return aside::set(transaction, one);
     }
@@ -164,7 +162,7 @@ fn settle(transaction: &Transaction<'_>, one: &Prepared, counts: &mut Counts) ->
 
 /// Settles what is left to settle of a request that was set aside, when all its items are.
 pub(super) fn finish(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     one: &Prepared,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
@@ -174,7 +172,7 @@ pub(super) fn finish(
 }
 
 fn count_request(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     one: &Prepared,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
@@ -195,7 +193,7 @@ pub(super) fn ordinal(index: usize) -> i64 {
 /// Settles some of a request's items for the first time, in this order, perhaps only until a slice is over. Returns
 /// how many.
 pub(super) fn settle_items(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     one: &Prepared,
     items: &[Item],
     order: &[usize],
@@ -219,12 +217,12 @@ pub(super) fn settle_items(
 
 /// Ends a run of a request's items.
 pub(super) fn end(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     one: &Prepared,
     run: &mut Run,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
-    let mut rows = SqliteRows { connection: transaction, now: one.received_at };
+    let mut rows = SqlRows { connection: transaction, now: one.received_at };
     count_found(run.finish(&mut rows)?, counts);
     Ok(())
 }
@@ -248,13 +246,16 @@ pub(super) fn in_evidence_order(one: &Prepared, items: &[Item]) -> Vec<usize> {
 }
 
 /// Keeps what was displayed for account ids that no channel names.
-pub(super) fn remember(transaction: &Transaction<'_>, one: &Prepared) -> Result<(), StoreError> {
+pub(super) fn remember(transaction: &dyn Connection, one: &Prepared) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO account_numbers (channel, account_id, number, first_seen)
                        VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
     for (account_id, number) in &one.resolved {
-        transaction
-            .execute(ADD, params![one.channel, account_id, number.e164(), millis(one.received_at)])
-            .map_err(failed("keep an account's number"))?;
+        run(
+            transaction,
+            "keep an account's number",
+            ADD,
+            values![one.channel, account_id, number.e164(), millis(one.received_at)],
+        )?;
     }
     Ok(())
 }
@@ -271,7 +272,7 @@ pub(super) type Projecting<'p> = dyn FnMut(&mut dyn Rows, Report) -> Result<Proj
 
 /// Settles one item, its event's report by `project`.
 pub(super) fn settle_item<'a>(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     one: &Prepared,
     item: &'a Item,
     ordinal: i64,
@@ -297,7 +298,7 @@ pub(super) fn settle_item<'a>(
         received_at: one.received_at,
         event,
     };
-    let mut rows = SqliteRows { connection: transaction, now: one.received_at };
+    let mut rows = SqlRows { connection: transaction, now: one.received_at };
     if fault::planted("constraint", report.event.key.as_str().as_bytes()) {
         return Err(StoreError::new(StoreErrorKind::Constraint, "project a planted fault"));
     }
@@ -333,16 +334,14 @@ fn provoke(key: &wabridge_model::id::EventKey) {
 }
 
 pub(super) fn add_item(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     request: i64,
     ordinal: i64,
     row: &ItemRow<'_>,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO items (request, ordinal, event, result, reason) VALUES (?, ?, ?, ?, ?)";
-    let mut add = transaction.prepare_cached(ADD).map_err(failed("add an item"))?;
-    add.execute(params![request, ordinal, row.event, row.result, row.reason])
-        .map_err(failed("add an item"))?;
+    run(transaction, "add an item", ADD, values![request, ordinal, row.event, row.result, row.reason])?;
     count(counts, "items.seen", 1);
     count(counts, &counter(row.result, row.reason), 1);
     Ok(())
@@ -359,7 +358,7 @@ pub(super) fn counter(result: &str, reason: Option<&str>) -> String {
 /// A body that cannot be split is a quarantined request of one quarantined item; that has the ordinal -1, since
 /// some of its items may be settled. (Older versions, which settled all or none, gave it 0.)
 fn whole_request_quarantined(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     request: i64,
     reason: &'static str,
     path: &str,
@@ -373,7 +372,7 @@ fn whole_request_quarantined(
 }
 
 fn add_quarantine(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Connection,
     request: i64,
     ordinal: i64,
     reason: &str,
@@ -382,22 +381,19 @@ fn add_quarantine(
 ) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO quarantine (request, ordinal, reason, path, at) VALUES (?, ?, ?, ?, ?)";
     let doing = "quarantine an item";
-    let mut add = transaction.prepare_cached(ADD).map_err(failed(doing))?;
-    add.execute(params![request, ordinal, reason, path, millis(at)]).map_err(failed(doing)).map(drop)
+    run(transaction, doing, ADD, values![request, ordinal, reason, path, millis(at)]).map(drop)
 }
 
 /// A settled request is no suspect any more.
-fn clear(transaction: &Transaction<'_>, request: i64) -> Result<(), StoreError> {
+fn clear(transaction: &dyn Connection, request: i64) -> Result<(), StoreError> {
     const FORGET: &str = "DELETE FROM crashes WHERE request = ?";
-    let mut forget = transaction.prepare_cached(FORGET).map_err(failed("settle requests"))?;
-    forget.execute([request]).map_err(failed("settle requests")).map(drop)
+    run(transaction, "settle requests", FORGET, values![request]).map(drop)
 }
 
 /// Never backwards: a suspect is settled after requests that came later.
-fn advance(transaction: &Transaction<'_>, through: i64) -> Result<(), StoreError> {
+fn advance(transaction: &dyn Connection, through: i64) -> Result<(), StoreError> {
     const SET: &str = "UPDATE meta SET value = max(value, ?) WHERE name = 'projected_through'";
-    let mut set = transaction.prepare_cached(SET).map_err(failed("settle requests"))?;
-    set.execute([through]).map_err(failed("settle requests")).map(drop)
+    run(transaction, "settle requests", SET, values![through]).map(drop)
 }
 
 pub(super) fn count(counts: &mut Counts, name: &str, by: i64) {
@@ -407,12 +403,11 @@ pub(super) fn count(counts: &mut Counts, name: &str, by: i64) {
     }
 }
 
-pub(super) fn book(transaction: &Transaction<'_>, counts: &Counts) -> Result<(), StoreError> {
+pub(super) fn book(transaction: &dyn Connection, counts: &Counts) -> Result<(), StoreError> {
     const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?)
                        ON CONFLICT DO UPDATE SET value = value + excluded.value";
-    let mut add = transaction.prepare_cached(ADD).map_err(failed("keep the books"))?;
     for (name, by) in counts {
-        add.execute(params![name, by]).map_err(failed("keep the books"))?;
+        run(transaction, "keep the books", ADD, values![name, by])?;
     }
     Ok(())
 }
