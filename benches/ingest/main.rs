@@ -4,7 +4,7 @@
 //! b d`), `f` being the fixed rate, `g` the campaign and the import, and `p` the process. Out: a table, and the same in `target/bench.json`. Read the ratios: rates are the machine's.
 //!
 //! Every rung is served by the daemon's own listener (same workers, limits, keep-alive) in this process;
-//! the load comes from another (`load.rs`) over 64 connections kept alive, of requests signed beforehand,
+//! the load comes from another (`benches/load/`) over 64 connections kept alive, of requests signed beforehand,
 //! each a message of its own from one of 20,000 people, every fourth with an ad. Client and server share
 //! the machine's cores. Three rounds of all rungs, each run with a fresh database and a warm-up; the median
 //! is printed, and ratios are taken within a round. One answer other than 200, or one request that did not
@@ -24,23 +24,23 @@
 //! a minute, a thousand in a body; then beside an import of half a year, 5,000 messages in a body, one a second.
 //! Messages must wait for neither.
 
-mod bodies;
-mod connection;
-mod lag;
+#[path = "../load/mod.rs"]
 mod load;
-mod machine;
 mod process;
 mod report;
 mod rungs;
 mod servers;
 
-use load::{Beside, Load, What};
+use load::generator::{self, Beside, Load, What};
+use load::machine;
 use report::Report;
 use rungs::{Run, Rung};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+/// Distinct messages that are ready; a rung that stores nothing may go round.
+const READY: usize = 60_000;
 /// Rounds of all rungs.
 const ROUNDS: usize = 3;
 /// The fixed rate of the second part, and its length.
@@ -56,15 +56,15 @@ const IMPORT: Beside = Beside { what: What::Import, bodies: 30, interval: Durati
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if arguments.iter().any(|argument| argument == "--load") {
-        return load::serve();
+    if let Some(ready) = generator::asked(&arguments) {
+        return generator::serve(ready);
     }
     let is_asked = |letter: &str| arguments.is_empty() || arguments.iter().any(|it| it == letter);
     let asked: Vec<Rung> = Rung::ALL.into_iter().filter(|rung| is_asked(rung.letter())).collect();
     // Beside what cargo builds, and so on the disk that the project is on: not on a `/tmp` in memory.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let facts = machine::facts(folder);
-    let mut load = Load::start();
+    let mut load = Load::start(READY);
     let runs = rounds(&asked, &mut load, folder);
     let fixed = is_asked("f").then(|| {
         progress("a fixed rate");

@@ -1,6 +1,6 @@
 //! The table, and the same as JSON.
 
-use crate::machine::{Spread, median};
+use crate::load::machine::{Spread, median};
 use crate::process::Process;
 use crate::rungs::{FixedRate, Run, Rung};
 use serde::Serialize;

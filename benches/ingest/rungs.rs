@@ -2,9 +2,9 @@
 //!
 //! In: a rung and the load generator. Out: a [`Run`]. Each run has a fresh database and a warm-up.
 
-use crate::bodies::config;
-use crate::load::{Beside, Load, Order, Outcome, Pace, What};
-use crate::machine::{Spread, busy_seconds, cpu_seconds};
+use crate::load::bodies::config;
+use crate::load::generator::{Beside, Load, Order, Outcome, Pace, What};
+use crate::load::machine::{Spread, busy_seconds, cpu_seconds};
 use crate::servers::{self, Subject, Whole};
 use serde::Serialize;
 use std::path::Path;

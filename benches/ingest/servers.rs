@@ -3,7 +3,7 @@
 //! In: a configuration. Out: a [`Subject`] that runs until it is dropped. The yardsticks store nothing; the
 //! durable one is the daemon's routes over its store without a projector; the last is the daemon.
 
-use crate::machine::pause_until;
+use crate::load::machine::pause_until;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{HttpRequest, HttpResponse, web as actix};
 use std::io;
@@ -143,8 +143,9 @@ pub(crate) struct Durable {
 }
 
 pub(crate) fn durable(config: Config) -> Durable {
-    let signals = Signals { committed: Box::new(|| {}), disk_failed: Box::new(|_| {}) };
-    let store = SqliteStore::open(&config.store.path, signals).expect("a new store can be made");
+    let signals = Signals::unheard();
+    let store = SqliteStore::open(config.store.file().expect("a benchmark's store is a file"), signals)
+        .expect("a new store can be made");
     let store: Arc<dyn Store> = Arc::new(store);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let metrics = Arc::new(Metrics::default());
@@ -168,7 +169,7 @@ pub(crate) fn durable(config: Config) -> Durable {
     let callback = Callback {
         invitations: Arc::new(Invitations::new(Arc::clone(&clock))),
         config: Arc::new(Watched::from(&config).into()),
-        vault: Vault::new(store.clone(), Arc::clone(&clock), &config.store.path),
+        vault: Vault::new(store.clone(), Arc::clone(&clock), config.store.beside(".key")),
         store: Arc::clone(&store),
         ring: Arc::new(|| ()),
     };

@@ -4,7 +4,7 @@
 //! reader in another process found a lead of that phone. One reader looks for the oldest of those that
 //! wait, every [`LOOK`]: the figures are too high by up to that, and never too low.
 
-use crate::machine::{Spread, pause_until};
+use super::machine::{Spread, pause_until};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;

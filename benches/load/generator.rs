@@ -3,10 +3,10 @@
 //! In: orders on standard input, a JSON line each. Out: an [`Outcome`] each, on standard output. Requests
 //! are built and signed once, before the first order; 64 connections are open before a clock starts.
 
-use crate::bodies::{MESSAGES_IN_A_BODY, Maker, STATUSES_IN_A_BODY, stranger, writer_of};
-use crate::connection::{Answers, Connection};
-use crate::lag::{Lags, Probe};
-use crate::machine::{Spread, cpu_seconds, pause_until};
+use super::bodies::{MESSAGES_IN_A_BODY, Maker, STATUSES_IN_A_BODY, stranger, writer_of};
+use super::connection::{Answers, Connection};
+use super::lag::{Lags, Probe};
+use super::machine::{Spread, cpu_seconds, pause_until};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 pub(crate) const CONNECTIONS: usize = 64;
 /// Threads that serve them.
 const THREADS: usize = 2;
-/// Distinct messages that are ready; a rung that stores nothing may go round.
-pub(crate) const READY: usize = 60_000;
+/// The argument that makes a benchmark's program the load generator; how many messages are ready follows it.
+pub(crate) const ARGUMENT: &str = "--load";
 /// At a fixed rate, every so many messages come from someone who never wrote before: those are looked for.
 const PROBED: usize = 4;
 
@@ -46,6 +46,10 @@ pub(crate) enum Pace {
     For(Duration),
     /// Each connection sends as soon as it is answered, this many in all.
     Count(usize),
+    /// Both: for this long, and this many at most. What was acknowledged is told, message by message.
+    Within { length: Duration, count: usize },
+    /// Each connection sends as soon as it is answered, these messages and no others.
+    These(Vec<usize>),
     /// A request is due every so often, whether or not earlier ones are answered.
     Every { interval: Duration, count: usize, store: PathBuf, beside: Option<Beside> },
 }
@@ -114,6 +118,10 @@ pub(crate) struct Outcome {
     pub(crate) beside: Option<Spread>,
     /// What the load generator itself used.
     pub(crate) cpu_seconds: f64,
+    /// How many messages were sent, answered or not: the order's first and those after it.
+    pub(crate) sent: usize,
+    /// Which of them were answered 200, where the order asks for it.
+    pub(crate) acknowledged: Vec<usize>,
 }
 
 impl Outcome {
@@ -136,11 +144,12 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts it, and waits until its requests are ready.
-    pub(crate) fn start() -> Load {
+    /// Starts it, and waits until so many requests are ready. An order that goes beyond them goes round: only
+    /// a server that stores nothing may be given one.
+    pub(crate) fn start(ready: usize) -> Load {
         let this = std::env::current_exe().expect("a running program has a path");
         let mut child = Command::new(this)
-            .arg("--load")
+            .args([ARGUMENT, &ready.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -174,10 +183,16 @@ impl Drop for Load {
     }
 }
 
+/// Whether these arguments ask for the load generator, and of how many messages.
+pub(crate) fn asked(arguments: &[String]) -> Option<usize> {
+    let place = arguments.iter().position(|argument| argument == ARGUMENT)?;
+    arguments.get(place + 1)?.parse().ok()
+}
+
 /// The load generator's own main loop.
-pub(crate) fn serve() {
+pub(crate) fn serve(ready: usize) {
     let maker = Maker::new();
-    let ready: Arc<[Vec<u8>]> = (0..READY as u64).map(|n| maker.request("BENCH", n, &writer_of(n))).collect();
+    let ready: Arc<[Vec<u8>]> = (0..ready as u64).map(|n| maker.request("BENCH", n, &writer_of(n))).collect();
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready").expect("the benchmark listens");
     for order in std::io::stdin().lock().lines() {
@@ -204,32 +219,44 @@ pub(crate) fn serve() {
     }
 }
 
+/// Which message is the `n`th of an order, while there is one.
+fn nth(order: &Order, n: usize) -> Option<usize> {
+    match &order.pace {
+        Pace::For(_) => Some(order.from + n),
+        Pace::Count(count) | Pace::Within { count, .. } => (n < *count).then_some(order.from + n),
+        Pace::These(numbers) => numbers.get(n).copied(),
+        Pace::Every { .. } => None,
+    }
+}
+
 /// Sends from every connection as soon as it is answered.
 fn closed(order: &Order, ready: &Arc<[Vec<u8>]>) -> Outcome {
-    let next = Arc::new(AtomicUsize::new(order.from));
-    let (length, end) = match order.pace {
-        Pace::For(length) => (length, usize::MAX),
-        Pace::Count(count) => (Duration::MAX, order.from + count),
-        Pace::Every { .. } => (Duration::ZERO, 0),
+    let (length, is_told) = match order.pace {
+        Pace::For(length) => (length, false),
+        Pace::Within { length, .. } => (length, true),
+        _ => (Duration::MAX, false),
     };
-    let ready = Arc::clone(ready);
-    on_connections(order.address, move |mut connection| {
-        let (next, ready) = (Arc::clone(&next), Arc::clone(&ready));
+    let next = Arc::new(AtomicUsize::new(0));
+    let sent = Arc::new(AtomicUsize::new(0));
+    let (order, ready, counted) = (Arc::new(order.clone()), Arc::clone(ready), Arc::clone(&sent));
+    let outcome = on_connections(order.address, move |mut connection| {
+        let (order, ready) = (Arc::clone(&order), Arc::clone(&ready));
+        let (next, sent) = (Arc::clone(&next), Arc::clone(&counted));
         async move {
             let started = Instant::now();
             while started.elapsed() < length {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= end {
-                    break;
-                }
-                let sent = Instant::now();
-                if !connection.exchange(&ready[n % ready.len()], sent).await {
-                    break;
+                let Some(n) = nth(&order, next.fetch_add(1, Ordering::Relaxed)) else { break };
+                sent.fetch_add(1, Ordering::Relaxed);
+                match connection.exchange(&ready[n % ready.len()], Instant::now()).await {
+                    Some(200) if is_told => connection.answers.acknowledged.push(n),
+                    Some(_) => {}
+                    None => break,
                 }
             }
             connection.answers
         }
-    })
+    });
+    Outcome { sent: sent.load(Ordering::Relaxed), ..outcome }
 }
 
 /// A request that is due, and whom to look for once it is answered.
@@ -292,7 +319,7 @@ fn paced(
 
 async fn work_off(mut connection: Connection, mut due: UnboundedReceiver<Due>, lags: Lags) -> Answers {
     while let Some(Due { at, request, look_for }) = due.recv().await {
-        if !connection.exchange(&request, at).await {
+        if connection.exchange(&request, at).await.is_none() {
             break;
         }
         if let Some(phone) = look_for {
@@ -313,7 +340,11 @@ fn send_beside(maker: &Maker, address: SocketAddr, beside: Beside) -> Spread {
         for part in 0..bodies {
             let request = what.request(maker, part, bodies);
             pause_until(at);
-            assert!(connection.exchange(&request, at).await, "the connection of the {} broke", what.title());
+            assert!(
+                connection.exchange(&request, at).await.is_some(),
+                "the connection of the {} broke",
+                what.title()
+            );
             at += interval;
         }
         let statuses = &connection.answers.statuses;
@@ -347,13 +378,15 @@ where
     for thread in threads {
         for answers in thread.join().expect("a load thread does not fail") {
             all.latencies.extend(answers.latencies);
+            all.acknowledged.extend(answers.acknowledged);
             for (status, count) in answers.statuses {
                 *all.statuses.entry(status).or_default() += count;
             }
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    Outcome { statuses: all.statuses, seconds, latency: Spread::of(all.latencies), ..Outcome::default() }
+    let Answers { statuses, latencies, acknowledged } = all;
+    Outcome { statuses, seconds, latency: Spread::of(latencies), acknowledged, ..Outcome::default() }
 }
 
 fn on_some_connections<F, W>(address: SocketAddr, work: &std::sync::Mutex<W>, open: &Barrier) -> Vec<Answers>

@@ -55,11 +55,16 @@ pub(crate) fn pause_until(moment: Instant) {
 
 /// Processor time of this process so far.
 pub(crate) fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").expect("this is Linux");
+    cpu_seconds_of("self").expect("this process runs, and this is Linux")
+}
+
+/// Processor time of a process so far, unless it has ended.
+pub(crate) fn cpu_seconds_of(process: &str) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name in brackets may hold blanks; utime and stime are the 14th and 15th field of all.
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
-        / TICKS
+    let after_name = stat.rsplit(')').next()?;
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
+    Some(ticks.sum::<f64>() / TICKS)
 }
 
 /// Processor time of the whole machine so far, idle and waiting time left out.
@@ -71,12 +76,12 @@ pub(crate) fn busy_seconds() -> f64 {
     [0, 1, 2, 5, 6, 7].iter().filter_map(|place| ticks.get(*place)).sum::<f64>() / TICKS
 }
 
-/// Resident memory of a process, in MB (10^6 bytes).
-pub(crate) fn resident_megabytes(process: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0.0);
-    kibibytes * 1024.0 / 1e6
+/// Resident memory of a process, in MB (10^6 bytes), unless it has ended.
+pub(crate) fn resident_megabytes(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kibibytes * 1024.0 / 1e6)
 }
 
 /// What was measured on, a fact each.
