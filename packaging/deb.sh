@@ -16,7 +16,7 @@ for unit in wabridge.service wabridge.socket wabridge@.service wabridge@.socket;
 done
 put 644 "$here/systemd/wabridge.sysusers" usr/lib/sysusers.d/wabridge.conf
 put 644 "$here/systemd/wabridge.tmpfiles" usr/lib/tmpfiles.d/wabridge.conf
-for page in README.md CHANGELOG.md docs/install.md docs/move-provider.md docs/two-brands.md; do
+for page in README.md CHANGELOG.md docs/install.md docs/migrate.md docs/move-provider.md docs/two-brands.md; do
     put 644 "$here/$page" "usr/share/doc/wabridge/$(basename "$page")"
 done
 put 644 "$here/LICENSE" usr/share/doc/wabridge/copyright

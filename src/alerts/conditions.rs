@@ -70,6 +70,19 @@ impl Alert {
         Alert::Quota,
     ];
 
+    /// Whether it is of this process alone, where several share a store: its disk, what it was sent, how its own calls
+    /// fare. Of anything else the store tells all of them the same.
+    pub(super) fn is_of_process(self) -> bool {
+        matches!(
+            self,
+            Alert::SignatureFailures
+                | Alert::DiskReserve
+                | Alert::WriteFailures
+                | Alert::BreakerOpen
+                | Alert::Quota
+        )
+    }
+
     /// The name in messages, metrics and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -8,6 +8,7 @@ mod conditions;
 mod delivery;
 mod quota;
 mod rhythm;
+mod standing;
 mod teller;
 mod worker;
 
@@ -24,6 +25,7 @@ use conditions::{Finding, Observed, judge};
 use delivery::{AtTarget, Writes};
 use jiff::Timestamp;
 use rhythm::Rhythm;
+use standing::Standing;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,6 +122,7 @@ pub struct Watcher {
     firing: BTreeMap<Key, Firing>,
     untold: BTreeMap<Key, Notice>,
     teller: Teller,
+    standing: Standing,
     beaten_at: Option<Duration>,
 }
 
@@ -145,6 +148,7 @@ impl Watcher {
             firing: BTreeMap::new(),
             untold: BTreeMap::new(),
             teller: Teller::default(),
+            standing: Standing::default(),
             beaten_at: None,
         }
     }
@@ -153,12 +157,14 @@ impl Watcher {
     pub async fn step(&mut self) {
         let config = self.sources.config.get();
         let limits = &config.alerts;
-        match self.observe(&config) {
-            Ok(seen) => self.compare(&seen, limits),
+        self.ask_for_turn(limits.every);
+        let looked = self.observe(&config).and_then(|seen| {
+            self.compare(&seen, limits);
+            self.share(limits.repeat_every)
+        });
+        if let Err(error) = looked {
             // What was wrong before is taken to be so still.
-            Err(error) => {
-                tracing::error!(kind = error.kind.as_str(), "the alerts wait for the store");
-            }
+            tracing::error!(kind = error.kind.as_str(), "the alerts wait for the store");
         }
         self.tell(limits).await;
         self.beat(limits).await;
@@ -284,11 +290,14 @@ impl Watcher {
         }
     }
 
-    /// Tells what is untold, in order, until the receiver fails; the rest is told at the next step.
+    /// Tells what is untold and this process's to tell, in order, until the receiver fails; the rest is told at the
+    /// next step.
     async fn tell(&mut self, limits: &Alerts) {
         let Some(url) = &limits.url else { return self.untold.clear() };
-        while let Some(entry) = self.untold.first_entry() {
-            if let Err(reason) = self.teller.post(url, entry.get()).await {
+        let standing = self.standing;
+        let ours = |((alert, _), _): &(&Key, &Notice)| standing.tells(*alert);
+        while let Some((key, notice)) = self.untold.iter().find(ours) {
+            if let Err(reason) = self.teller.post(url, notice).await {
                 let waiting = self.untold.len();
                 tracing::warn!(
                     reason,
@@ -297,13 +306,20 @@ impl Watcher {
                 );
                 return;
             }
-            entry.remove();
+            let key = key.clone();
+            if let Err(error) = self.keep(&key, notice) {
+                tracing::error!(kind = error.kind.as_str(), "what was told is told again");
+                return;
+            }
+            self.untold.remove(&key);
         }
     }
 
-    /// Asks for the heartbeat's URL, while the store takes writes.
+    /// Asks for the heartbeat's URL, while the store takes writes. It beats for all who share the store.
     async fn beat(&mut self, limits: &Alerts) {
-        let Some(url) = &limits.heartbeat_url else { return };
+        let Some(url) = limits.heartbeat_url.as_ref().filter(|_| self.standing != Standing::Theirs) else {
+            return;
+        };
         let elapsed = self.sources.clock.elapsed();
         if self.beaten_at.is_some_and(|at| elapsed.saturating_sub(at) < limits.heartbeat_every) {
             return;

@@ -5,25 +5,26 @@ use super::conditions::Finding;
 use jiff::Timestamp;
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The longest a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Notice {
-    alert: &'static str,
-    state: State,
-    since: Timestamp,
+    alert: Cow<'static, str>,
+    pub(super) state: State,
+    pub(super) since: Timestamp,
     text: String,
-    lost: &'static str,
+    lost: Cow<'static, str>,
     next: String,
 }
 
 /// Whether it is so, or was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
     Firing,
@@ -31,9 +32,14 @@ pub(super) enum State {
 }
 
 impl Notice {
+    /// Of what is well again.
+    pub(super) fn resolved(self) -> Notice {
+        Notice { state: State::Resolved, ..self }
+    }
+
     pub(super) fn of(finding: &Finding, state: State) -> Notice {
         let Finding { alert, since, text, lost, next, .. } = finding.clone();
-        Notice { alert: alert.as_str(), state, since, text, lost, next }
+        Notice { alert: alert.as_str().into(), state, since, text, lost: lost.into(), next }
     }
 }
 

@@ -4,9 +4,7 @@
 //! better mode shows only in bodies: nobody configures here which version of its format a provider sends.
 
 use crate::config::{Channel, Config};
-use crate::store::StoreError;
-use crate::store::journal::Journal;
-use crate::store::sqlite::SqliteStore;
+use crate::store::{self, Journal, StoreError};
 use std::collections::HashMap;
 use wabridge_providers::signature::Scheme;
 
@@ -23,10 +21,9 @@ pub(super) struct Advice {
 
 /// What could be better in each channel that is not retired. Without a store, by the configuration alone.
 pub(super) fn advice(config: &Config) -> Result<Vec<Advice>, StoreError> {
-    let path = &config.store.path;
-    let mut recent = match path.exists() {
-        true => newest_bodies(&SqliteStore::open_to_read(path)?)?,
-        false => HashMap::new(),
+    let mut recent = match config.store.file() {
+        Some(path) if !path.exists() => HashMap::new(),
+        _ => newest_bodies(&*store::open_to_read(&config.store)?)?,
     };
     let channels = config.channels.iter().filter(|channel| !channel.retired);
     Ok(channels

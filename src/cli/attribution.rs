@@ -84,7 +84,7 @@ impl Attribution {
         }
         let api = open(config)?;
         let rows = api.store.attribution(&question, &region.timezone);
-        let answer = Answer::new(&question, rows.map_err(|error| failed(&config.store.path, error))?);
+        let answer = Answer::new(&question, rows.map_err(|error| failed(&config.store, error))?);
         let written = match self.format {
             Format::Table => table(&answer, &zone(region, now())).into_bytes(),
             Format::Csv => answer.csv().into_bytes(),

@@ -38,7 +38,7 @@ impl Export {
         let Found::Lead(person) = found(&api, &self.lead, None)? else {
             return Err(Failure::new(Exit::Data, "no lead is known by this"));
         };
-        let wrong = |error| failed(&config.store.path, error);
+        let wrong = |error| failed(&config.store, error);
         let all = export(api.store.as_ref(), &person, now(), config).map_err(wrong)?;
         // Joined with another lead a moment ago: asking again finds both.
         let all = all.ok_or_else(|| wrong(StoreError::new(StoreErrorKind::Busy, "export a lead")))?;

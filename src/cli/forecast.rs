@@ -62,7 +62,7 @@ impl Forecast {
         };
         let mut outlooks = Vec::new();
         for target in targets {
-            let of = self.of(config, target, &api).map_err(|error| failed(&config.store.path, error))?;
+            let of = self.of(config, target, &api).map_err(|error| failed(&config.store, error))?;
             outlooks.push((target, of));
         }
         let fits = outlooks.iter().flat_map(|(_, of)| of).all(|outlook| outlook.fits);

@@ -41,7 +41,7 @@ impl Lead {
             writeln!(out, "{}", serde_json::to_string(&lead)?)?;
             return Ok(Exit::Success);
         }
-        let wrong = |error| failed(&config.store.path, error);
+        let wrong = |error| failed(&config.store, error);
         let crms = told::everywhere(api.store.as_ref(), person.id, config, now()).map_err(wrong)?;
         let timeline = newest(&api, &person)?;
         let touches = person.lead.attribution.touches.iter();
@@ -75,7 +75,7 @@ fn newest(api: &Api, person: &Person) -> Result<Vec<TimelineItem>, Failure> {
     let items = timeline::newest(api.store.as_ref(), person, NEWEST);
     // Joined with another lead a moment ago: asking again finds both.
     let moved = || StoreError::new(StoreErrorKind::Busy, "read a timeline");
-    items.and_then(|items| items.ok_or_else(moved)).map_err(|error| failed(&api.config.store.path, error))
+    items.and_then(|items| items.ok_or_else(moved)).map_err(|error| failed(&api.config.store, error))
 }
 
 struct Page<'a, W> {

@@ -4,7 +4,7 @@
 //! needs it. A daemon that runs goes on with it at once.
 
 use super::failure::{Failure, OrExit};
-use super::reading::{failed, unasked};
+use super::reading::{failed, prepare, to_read, unasked};
 use super::target::{named, resume, vault, wait};
 use super::told::crm_name;
 use crate::config::{Config, Target};
@@ -12,8 +12,6 @@ use crate::control::{Ask, ask};
 use crate::exit::Exit;
 use crate::outbox::courier::AUTH;
 use crate::outbox::login::{Login as Kept, Unable, Vault, address, draw};
-use crate::store::outbox::Outbox;
-use crate::store::sqlite::SqliteStore;
 use std::io::{Read, Write};
 
 /// The longest code that is read.
@@ -46,11 +44,7 @@ impl Login {
             return Err(Failure::new(Exit::Usage, text));
         }
         target.resolve_secret().map_err(|error| Failure::of(Exit::Config, error))?;
-        let path = &config.store.path;
-        // Before the daemon's first start, so that whoever installs both needs it only once.
-        if !path.exists() {
-            SqliteStore::prepare(path).map_err(|error| failed(path, error))?;
-        }
+        prepare(config)?;
         match &self.code {
             Some(code) => with_code(&read(code)?, config, target, out),
             None => invite(config, target, out),
@@ -93,9 +87,7 @@ fn with_code(code: &str, config: &Config, target: &Target, out: &mut impl Write)
 
 /// A target that waited for the login goes on; what an operator paused stays so.
 fn go_on(config: &Config, target: &Target) -> Result<(), Failure> {
-    let path = &config.store.path;
-    let store = SqliteStore::open_to_read(path).map_err(|error| failed(path, error))?;
-    let row = store.target(&target.name).map_err(|error| failed(path, error))?;
+    let row = to_read(config)?.target(&target.name).map_err(|error| failed(&config.store, error))?;
     if row.paused.as_deref() == Some(AUTH) { resume(config, &target.name) } else { Ok(()) }
 }
 
@@ -124,7 +116,7 @@ fn invite(config: &Config, target: &Target, out: &mut impl Write) -> Result<Exit
     let state = draw().or_exit(Exit::Unavailable)?;
     if let Some(address) = address(&oauth, login, &state) {
         let wish = Ask::ExpectLogin { target: name.clone(), state };
-        match ask(config, wish).map_err(|error| unasked(&config.store.path, error))? {
+        match ask(config, wish).map_err(|error| unasked(&config.store, error))? {
             Some(_) => {
                 writeln!(
                     out,

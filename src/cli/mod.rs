@@ -16,6 +16,7 @@ mod init;
 mod jobs;
 mod lead;
 mod login;
+mod migrate;
 mod reading;
 mod rebuild;
 mod replay;
@@ -71,6 +72,7 @@ enum Command {
     Jobs(jobs::Jobs),
     Lead(lead::Lead),
     Login(login::Login),
+    MigrateStore(migrate::MigrateStore),
     Rebuild(rebuild::Rebuild),
     Replay(replay::Replay),
     Restore(backup::Restore),
@@ -118,6 +120,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Jobs(jobs) => jobs.run(&load(&config)?, out),
         Command::Lead(lead) => lead.run(&load(&config)?, out),
         Command::Login(login) => login.run(&load(&config)?, out),
+        Command::MigrateStore(migrate) => migrate.run(out),
         Command::Rebuild(rebuild) => rebuild.run(&load(&config)?, out),
         Command::Replay(replay) => replay.run(&load(&config)?, out),
         Command::Restore(restore) => restore.run(out),

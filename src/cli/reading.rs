@@ -4,29 +4,46 @@
 use super::failure::Failure;
 use super::serve::exit_of;
 use crate::clock::{Clock, ClockWatch, SystemClock};
-use crate::config::{Config, Region};
+use crate::config::{self, Config, Region};
 use crate::control::ControlError;
 use crate::exit::Exit;
 use crate::leads::find::{FindError, Found, Reference, find};
-use crate::store::StoreError;
-use crate::store::sqlite::SqliteStore;
+use crate::store::{self, Signals, Store, StoreError};
 use crate::web::api::Api;
 use jiff::Timestamp;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Opens the store to read it, as the API does.
 pub(super) fn open(config: &Config) -> Result<Api, Failure> {
-    let path = &config.store.path;
-    exists(path)?;
-    let store = SqliteStore::open_to_read(path).map_err(|error| failed(path, error))?;
+    let store = to_read(config)?;
     let clock = Arc::new(SystemClock::default());
     let watch = Arc::new(ClockWatch::new(clock.as_ref()));
-    Ok(Api { store: Arc::new(store), clock, watch, config: Arc::new(config.clone()) })
+    Ok(Api { store, clock, watch, config: Arc::new(config.clone()) })
 }
 
-/// Refuses a store that is not there, before anything would create it.
-pub(super) fn exists(path: &Path) -> Result<(), Failure> {
+/// The store, to read it and for tokens and logins.
+pub(super) fn to_read(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    exists(&config.store)?;
+    store::open_to_read(&config.store).map_err(|error| failed(&config.store, error))
+}
+
+/// The store, to do here what no daemon was there to do.
+pub(super) fn to_write(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    exists(&config.store)?;
+    store::open(&config.store, Signals::unheard()).map_err(|error| failed(&config.store, error))
+}
+
+/// Makes the store before the daemon's first start, so that whoever installs both needs it only once.
+pub(super) fn prepare(config: &Config) -> Result<(), Failure> {
+    match config.store.file() {
+        Some(path) if path.exists() => Ok(()),
+        _ => store::prepare(&config.store).map_err(|error| failed(&config.store, error)),
+    }
+}
+
+/// Refuses a store that is not there, before anything would create it. A server says so by itself.
+pub(super) fn exists(store: &config::Store) -> Result<(), Failure> {
+    let Some(path) = store.file() else { return Ok(()) };
     let shown = path.display();
     // Tried rather than read off the mode: SQLite needs both, even to read.
     match std::fs::OpenOptions::new().read(true).write(true).open(path) {
@@ -41,18 +58,18 @@ pub(super) fn exists(path: &Path) -> Result<(), Failure> {
 }
 
 /// A failure of the store, by what it asks of the operator.
-pub(super) fn failed(path: &Path, error: StoreError) -> Failure {
+pub(super) fn failed(store: &config::Store, error: StoreError) -> Failure {
     let exit = match exit_of(&error) {
         Exit::Io => io_exit(&error),
         exit => exit,
     };
-    Failure::of(exit, anyhow::Error::from(error).context(format!("the store {}", path.display())))
+    Failure::of(exit, anyhow::Error::from(error).context(format!("the store {store}")))
 }
 
 /// A failure of the running daemon to do what it was asked for.
-pub(super) fn unasked(path: &Path, error: ControlError) -> Failure {
+pub(super) fn unasked(store: &config::Store, error: ControlError) -> Failure {
     match error {
-        ControlError::Store(error) => failed(path, error),
+        ControlError::Store(error) => failed(store, error),
         ControlError::Socket { ref source, .. } => Failure::of(Exit::of_io(source), error),
         ControlError::OtherVersion => Failure::of(Exit::Unavailable, error),
     }
@@ -76,7 +93,7 @@ pub(super) fn found(api: &Api, text: &str, at: Option<Timestamp>) -> Result<Foun
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             Failure::new(Exit::Data, format!("{error}: {}", ids.join(", ")))
         }
-        FindError::Store(error) => failed(&api.config.store.path, error),
+        FindError::Store(error) => failed(&api.config.store, error),
     })
 }
 

@@ -1,7 +1,7 @@
 //! `wabridge replay`: what was stored or parked, read again with today's code, words and secrets.
 
 use super::failure::{Failure, OrExit};
-use super::reading::{exists, failed, found, open, unasked};
+use super::reading::{exists, failed, found, open, to_write, unasked};
 use crate::config::{Channels, Config};
 use crate::control::{Ask, Outcome, ask};
 use crate::exit::Exit;
@@ -9,7 +9,6 @@ use crate::inbox::normalise::Reader;
 use crate::inbox::replay::{Replayed, What, replay};
 use crate::leads::find::Found;
 use crate::store::replay::Selection;
-use crate::store::sqlite::{Signals, SqliteStore};
 use crate::web::api::read_instant;
 use std::io::Write;
 
@@ -39,7 +38,7 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
-        exists(&config.store.path)?;
+        exists(&config.store)?;
         let what = self.what(config)?;
         tell(out, &perform(config, what, true)?, what, true)?;
         if self.dry_run {
@@ -73,8 +72,7 @@ impl Replay {
 
 /// Has the running daemon do it, with the configuration it runs with; does it here where none runs.
 fn perform(config: &Config, what: What, dry_run: bool) -> Result<Replayed, Failure> {
-    let path = &config.store.path;
-    let asked = ask(config, Ask::Replay { what, dry_run }).map_err(|error| unasked(path, error))?;
+    let asked = ask(config, Ask::Replay { what, dry_run }).map_err(|error| unasked(&config.store, error))?;
     if let Some(Outcome::Replayed(replayed)) = asked {
         return Ok(replayed);
     }
@@ -82,10 +80,9 @@ fn perform(config: &Config, what: What, dry_run: bool) -> Result<Replayed, Failu
         What::Parked => Channels::with_secrets(config).or_exit(Exit::Config)?,
         What::Stored(_) => Channels::without_secrets(config),
     };
-    let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|_| ()) };
-    let result = SqliteStore::open(path, signals)
-        .and_then(|store| replay(&store, &Reader::new(config), &channels, what, dry_run));
-    result.map_err(|error| failed(path, error))
+    let store = to_write(config)?;
+    let result = replay(&*store, &Reader::new(config), &channels, what, dry_run);
+    result.map_err(|error| failed(&config.store, error))
 }
 
 fn tell(out: &mut impl Write, replayed: &Replayed, what: What, dry_run: bool) -> Result<(), Failure> {

@@ -1,14 +1,12 @@
 //! `wabridge resync`: has what was written to a CRM looked at again, by the daemon that runs or for the next one.
 
 use super::failure::Failure;
-use super::reading::{exists, failed, now, unasked};
+use super::reading::{exists, failed, now, to_read, to_write, unasked};
 use super::target::named;
 use super::told::{by_config, counted};
 use crate::config::{Config, Target, nearest};
 use crate::control::{Ask, Outcome, ask};
 use crate::exit::Exit;
-use crate::store::outbox::Outbox;
-use crate::store::sqlite::{Signals, SqliteStore};
 use std::io::Write;
 use wabridge_crms::mapping::WriteRule;
 
@@ -36,26 +34,20 @@ impl Resync {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
         let target = named(config, &self.target)?;
         let fields = fields(target, &self.fields)?;
-        let path = &config.store.path;
-        exists(path)?;
-        let wrong = |error| failed(path, error);
+        exists(&config.store)?;
+        let wrong = |error| failed(&config.store, error);
         let leads = |count: usize| counted(count as u64, "lead", "leads");
         if self.dry_run {
-            let store = SqliteStore::open_to_read(path).map_err(wrong)?;
-            let count = store.resyncable(&target.name, &fields).map_err(wrong)?;
+            let count = to_read(config)?.resyncable(&target.name, &fields).map_err(wrong)?;
             writeln!(out, "{} of '{}' would be looked at again.", leads(count), target.name)?;
             writeln!(out, "Nothing was changed; run it without --dry-run to do it.")?;
             return Ok(Exit::Success);
         }
         let (name, at) = (target.name.clone(), now());
         let wish = Ask::Resync { target: name.clone(), fields: fields.clone(), at };
-        let count = match ask(config, wish).map_err(|error| unasked(path, error))? {
+        let count = match ask(config, wish).map_err(|error| unasked(&config.store, error))? {
             Some(Outcome::JobsChanged(count)) => count,
-            _ => {
-                let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|_| ()) };
-                let store = SqliteStore::open(path, signals).map_err(wrong)?;
-                store.resync(&name, &fields, at, &|| true).map_err(wrong)?
-            }
+            _ => to_write(config)?.resync(&name, &fields, at, &|| true).map_err(wrong)?,
         };
         writeln!(out, "{} of '{name}' will be looked at again, behind what is urgent.", leads(count))?;
         if let Some(mode) = by_config(target) {

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, OrExit};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::outbox::worker::PutError;
 use crate::runtime::{Daemon, Handed, Reloader, StartError, Stop, supervisor};
@@ -25,12 +25,12 @@ impl Serve {
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
-        let store = config.store.path.clone();
+        let store = config.store.clone();
         let Handed { sockets, names } = Handed::take().or_exit(Exit::Unavailable)?;
         let daemon = start(sockets, config)?;
         let signals = listen_for_signals(daemon.stopper.clone())?;
         reload_on_signal(&signals, Arc::clone(&daemon.reloader), path.to_owned())?;
-        writeln!(out, "{}", start_line(&daemon, &store.display().to_string(), &names))?;
+        writeln!(out, "{}", start_line(&daemon, &store, &names))?;
         out.flush()?;
         supervisor::ready();
         let why = daemon.wait();
@@ -64,7 +64,14 @@ fn start(sockets: Sockets, config: Config) -> Result<Daemon, Failure> {
 /// The exit code that a store's failure asks for.
 pub(super) fn exit_of(error: &StoreError) -> Exit {
     match error.kind {
-        StoreErrorKind::Newer | StoreErrorKind::OldLibrary => Exit::Config,
+        StoreErrorKind::Newer
+        | StoreErrorKind::OldLibrary
+        | StoreErrorKind::Unsafe
+        | StoreErrorKind::Unfinished
+        | StoreErrorKind::Moved
+        | StoreErrorKind::Denied
+        | StoreErrorKind::Untrusted => Exit::Config,
+        StoreErrorKind::Away | StoreErrorKind::Absent => Exit::Unavailable,
         StoreErrorKind::Held | StoreErrorKind::Busy | StoreErrorKind::Full | StoreErrorKind::Counting => {
             Exit::Temporary
         }
@@ -73,7 +80,7 @@ pub(super) fn exit_of(error: &StoreError) -> Exit {
     }
 }
 
-fn start_line(daemon: &Daemon, path: &str, handed: &[String]) -> String {
+fn start_line(daemon: &Daemon, store: &config::Store, handed: &[String]) -> String {
     let metrics = daemon
         .admin_address
         .map_or_else(String::new, |address| format!(", metrics on http://{address}/metrics"));
@@ -81,11 +88,14 @@ fn start_line(daemon: &Daemon, path: &str, handed: &[String]) -> String {
         [] => String::new(),
         names => format!("; sockets handed over: {}", names.join(", ")),
     };
+    let database = match store {
+        config::Store::Sqlite(_) => format!("SQLite {}", library_version()),
+        config::Store::Postgres(_) => "PostgreSQL".to_owned(),
+    };
     format!(
-        "wabridge {} listens on http://{}; store {path} (schema {SCHEMA_VERSION}, SQLite {}, a 200 is committed and flushed){metrics}{handed}",
+        "wabridge {} listens on http://{}; store {store} (schema {SCHEMA_VERSION}, {database}, a 200 is committed and flushed){metrics}{handed}",
         env!("CARGO_PKG_VERSION"),
         daemon.address,
-        library_version(),
     )
 }
 

@@ -42,7 +42,7 @@ impl Tail {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
         let api = open(config)?;
         let journal = api.store.as_ref();
-        let wrong = |error| failed(&config.store.path, error);
+        let wrong = |error| failed(&config.store, error);
         let newest = journal.newest_request().map_err(wrong)?;
         let mut look = Look::after(newest.saturating_sub(self.last.max(0)).max(0));
         loop {

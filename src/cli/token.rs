@@ -4,12 +4,11 @@
 //! here holds at once.
 
 use super::failure::{Failure, OrExit};
-use super::reading::{clock_time, exists, failed, now, unasked};
+use super::reading::{clock_time, failed, now, prepare, to_read, unasked};
 use crate::config::{Config, nearest};
 use crate::control::{Ask, ControlError, Outcome, ask};
 use crate::exit::Exit;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{StoreErrorKind, TokenRow, Tokens};
+use crate::store::{Store, StoreErrorKind, TokenRow};
 use crate::web::api::token::{self, Scope};
 use data_encoding::HEXLOWER;
 use secrecy::ExposeSecret;
@@ -65,29 +64,25 @@ fn create(name: &str, scopes: &[Scope], config: &Config, out: &mut impl Write) -
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         return Err(Failure::new(Exit::Usage, "a token's name is a word or two; it shows in the list"));
     }
-    let path = &config.store.path;
-    // Before the daemon's first start, so that whoever installs both needs it only once.
-    if !path.exists() {
-        SqliteStore::prepare(path).map_err(|error| failed(path, error))?;
-    }
-    let store = open(config)?;
+    prepare(config)?;
+    let store = to_read(config)?;
     let (secret, hash) = token::create().or_exit(Exit::Unavailable)?;
     let mut scopes: Vec<String> = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
     scopes.dedup();
     let row = TokenRow { name: name.to_owned(), scopes, created_at: now(), revoked_at: None };
-    keep(&row, hash, config, &store).map_err(|error| match error {
+    keep(&row, hash, config, &*store).map_err(|error| match error {
         ControlError::Store(error) if error.kind == StoreErrorKind::Constraint => {
             let text = format!("there is or was a token named '{name}'; choose another name");
             Failure::new(Exit::Data, text)
         }
-        error => unasked(path, error),
+        error => unasked(&config.store, error),
     })?;
     writeln!(out, "{}", secret.expose_secret())?;
     Ok(Exit::Success)
 }
 
 /// Has the running daemon keep a token, or keeps it where none runs.
-fn keep(row: &TokenRow, hash: [u8; 32], config: &Config, store: &SqliteStore) -> Result<(), ControlError> {
+fn keep(row: &TokenRow, hash: [u8; 32], config: &Config, store: &dyn Store) -> Result<(), ControlError> {
     let TokenRow { name, scopes, created_at, .. } = row.clone();
     let wish = Ask::AddToken { name, scopes, created_at, hash: HEXLOWER.encode(&hash) };
     match ask(config, wish)? {
@@ -97,7 +92,7 @@ fn keep(row: &TokenRow, hash: [u8; 32], config: &Config, store: &SqliteStore) ->
 }
 
 fn list(config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
-    let tokens = open(config)?.tokens().map_err(|error| failed(&config.store.path, error))?;
+    let tokens = to_read(config)?.tokens().map_err(|error| failed(&config.store, error))?;
     for token in &tokens {
         let state = match token.revoked_at {
             Some(at) => format!("revoked at {}", clock_time(at, &config.region)),
@@ -112,12 +107,11 @@ fn list(config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
 }
 
 fn revoke(name: &str, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
-    let store = open(config)?;
-    let path = &config.store.path;
+    let store = to_read(config)?;
     let wish = Ask::RevokeToken { name: name.to_owned(), at: now() };
-    let revoked = match ask(config, wish).map_err(|error| unasked(path, error))? {
+    let revoked = match ask(config, wish).map_err(|error| unasked(&config.store, error))? {
         Some(Outcome::TokenRevoked(revoked)) => revoked,
-        _ => store.revoke_token(name, now()).map_err(|error| failed(path, error))?,
+        _ => store.revoke_token(name, now()).map_err(|error| failed(&config.store, error))?,
     };
     if !revoked {
         let text = format!("no token named '{name}' is in force; `wabridge token list` shows them");
@@ -125,10 +119,4 @@ fn revoke(name: &str, config: &Config, out: &mut impl Write) -> Result<Exit, Fai
     }
     writeln!(out, "'{name}' is revoked and refused from now on.")?;
     Ok(Exit::Success)
-}
-
-fn open(config: &Config) -> Result<SqliteStore, Failure> {
-    let path = &config.store.path;
-    exists(path)?;
-    SqliteStore::open_to_read(path).map_err(|error| failed(path, error))
 }

@@ -36,7 +36,7 @@ impl Window {
         let at = self.at.as_deref().map(|text| instant(text, region)).transpose()?;
         let business = self.business.as_deref().map(|text| number(text, region)).transpose()?;
         let api = open(config)?;
-        let moment = api.moment().map_err(|error| failed(&config.store.path, error))?.at(at);
+        let moment = api.moment().map_err(|error| failed(&config.store, error))?.at(at);
         let found = found(&api, &self.lead, at)?;
         let answer = answer(&found, business.as_ref(), moment, config);
         if self.json {

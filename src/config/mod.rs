@@ -38,7 +38,7 @@ pub use quota::Quota;
 pub use region::Region;
 pub use secret::{SecretError, SecretErrors, SecretFault, SecretReference};
 pub use server::Server;
-pub use store::Store;
+pub use store::{Postgres, Reach, Store, address};
 pub use summary::Summary;
 pub use target::Target;
 pub use window::Window;

@@ -56,7 +56,7 @@ pub fn ask(config: &Config, ask: Ask) -> Result<Option<Outcome>, ControlError> {
         | Ask::PauseTarget { .. } => Some(PATIENCE),
     };
     stream.set_read_timeout(patience).map_err(unusable)?;
-    let request = Request { store: config.store.path.clone(), ask };
+    let request = Request { store: config.store.to_string(), ask };
     match exchange(stream, &request).map_err(unusable)? {
         Some(Answer::Done(outcome)) => Ok(Some(outcome)),
         Some(Answer::OtherStore) => Ok(None),

@@ -16,7 +16,6 @@ use crate::inbox::replay::{Replayed, What};
 use crate::store::StoreErrorKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// The longest line; the rest of it is not read.
 const LONGEST: u64 = 64 * 1024;
@@ -122,7 +121,7 @@ pub enum Outcome {
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
     /// The store that is meant.
-    store: PathBuf,
+    store: String,
     #[serde(flatten)]
     ask: Ask,
 }

@@ -66,24 +66,24 @@ pub struct Tools {
 /// Where commands are answered.
 struct Desk {
     tools: Tools,
-    /// The store's file, as commands name it.
-    file: PathBuf,
+    /// The store, as commands name it.
+    store: String,
     stopping: Arc<AtomicBool>,
 }
 
 impl Control {
-    /// Listens on `path` for commands on the store in `file`.
+    /// Listens on `path` for commands on the store of this name.
     ///
     /// # Errors
     /// [`ServeError`]
-    pub fn start(path: &Path, file: &Path, tools: Tools) -> Result<Control, ServeError> {
+    pub fn start(path: &Path, store: &str, tools: Tools) -> Result<Control, ServeError> {
         let refused = |source| ServeError::Refused { path: path.to_owned(), source };
         if UnixStream::connect(path).is_ok() {
             return Err(ServeError::Taken(path.to_owned()));
         }
         let listener = bind(path).map_err(refused)?;
         let (stopping, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
-        let desk = Desk { tools, file: file.to_owned(), stopping: Arc::clone(&stopping) };
+        let desk = Desk { tools, store: store.to_owned(), stopping: Arc::clone(&stopping) };
         let stopped = Arc::clone(&stop);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
         let serve = move || {
@@ -155,7 +155,7 @@ impl Desk {
         BufReader::new((&stream).take(LONGEST)).read_line(&mut line)?;
         let answer = match serde_json::from_str::<Request>(&line) {
             Err(_) => Answer::Unknown,
-            Ok(request) if request.store != self.file => Answer::OtherStore,
+            Ok(request) if request.store != self.store => Answer::OtherStore,
             Ok(request) => match self.carry_out(request.ask) {
                 Ok(Some(outcome)) => {
                     (self.tools.ring)();

@@ -125,6 +125,11 @@ impl Budget {
         self.state().is_loaded
     }
 
+    /// Forgets what was used: others may have used more since, and have written it down.
+    pub fn forget(&self) {
+        self.state().is_loaded = false;
+    }
+
     /// Takes what was used before the start.
     pub fn load(&self, target: &Target, rows: &[Used]) {
         let mut state = self.state();

@@ -12,7 +12,7 @@ use super::budget::{Full, ration};
 use super::dice::Dice;
 use super::dossier::{Not, dossier};
 use super::enrichments::Enrichments;
-use super::errand::{Errand, GivenUp, LEASE};
+use super::errand::{Errand, GivenUp, LEASE, Lease};
 use super::meter::{HELD_BACK, Metered};
 use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
 use super::summaries::Summaries;
@@ -23,10 +23,10 @@ use crate::clock::Clock;
 use crate::config::Live;
 use crate::config::target::Mode;
 use crate::store::outbox::{Claim, End, ROLLOUT, TargetRow};
-use crate::store::{Store, StoreError};
+use crate::store::turn::TURN;
+use crate::store::{Store, StoreError, Turn};
 use crate::telemetry::metrics::Metrics;
 use jiff::Timestamp;
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,8 @@ use wabridge_model::{Failure, FailureKind, Priority};
 const URGENT: usize = 20;
 /// Leases that ran out are looked for this often, and whether a paused target may go on.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Where several processes share the store, each asks this often whether it may call the account.
+const LOOK: Duration = Duration::from_secs(5);
 /// The cause of a pause that a refused token brings.
 pub const AUTH: &str = "auth";
 
@@ -78,6 +80,8 @@ pub struct Courier {
     paced: Duration,
     /// What can wait finds no room before that.
     bulk_until: Duration,
+    /// It rests for so long at most.
+    most: Duration,
 }
 
 impl Courier {
@@ -107,6 +111,7 @@ impl Courier {
             down_to: Priority::Bulk,
             paced: Duration::ZERO,
             bulk_until: Duration::ZERO,
+            most: SWEEP,
         }
     }
 
@@ -124,6 +129,9 @@ impl Courier {
         let setup = self.setup.get();
         let idle = |not_before| Ok(Step { bundles: 0, not_before });
         let name = setup.target.name.as_str();
+        if !self.has_turn(&setup)? {
+            return idle(Some(self.clock.elapsed() + LOOK));
+        }
         self.sweep()?;
         let row = self.store.target(name)?;
         let now = self.clock.elapsed();
@@ -174,8 +182,23 @@ impl Courier {
         let wait = due
             .map(|due| Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default())
             .unwrap_or(SWEEP);
-        // What the limits hold back now is looked at again and again.
-        if down_to == Priority::Bulk { wait } else { wait.min(SWEEP) }
+        // What the limits hold back now is looked at again and again, and a turn is kept.
+        if down_to == Priority::Bulk && self.most == SWEEP { wait } else { wait.min(self.most) }
+    }
+
+    /// Whether this process may call the account. Where several share the store, one does at a time.
+    fn has_turn(&mut self, setup: &Setup) -> Result<bool, StoreError> {
+        let turn = self.store.take_turn(&setup.target.account(), TURN)?;
+        if turn == (Turn::Ours { anew: true }) {
+            setup.budget.forget();
+        }
+        if turn == Turn::Theirs {
+            // How it fares is for them to say; what was seen here is over.
+            self.metrics.breaker(&setup.target.name, 0);
+            self.metrics.quota(&setup.target.name, Vec::new());
+        }
+        self.most = if turn == Turn::Alone { SWEEP } else { LOOK };
+        Ok(turn != Turn::Theirs)
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -281,8 +304,9 @@ impl Courier {
         }
         let jobs: Vec<i64> =
             works.iter().flat_map(|work| work.leased.jobs.iter().map(|job| job.id)).collect();
-        let (until, full) = {
-            let transport = Metered::new(setup, &self.breaker, &*self.clock, &*self.store, percent);
+        let lease = Lease::new(until);
+        let full = {
+            let transport = Metered::new(setup, &self.breaker, (&*self.clock, &lease), &*self.store, percent);
             let errand = Errand {
                 store: &*self.store,
                 clock: &*self.clock,
@@ -294,7 +318,7 @@ impl Courier {
                 enrichments: &self.enrichments,
                 beats: self.beats,
                 jobs: jobs.clone(),
-                until: Cell::new(until),
+                lease: &lease,
             };
             let shadow = setup.target.mode == Mode::Shadow;
             errand.find(works).await?;
@@ -313,11 +337,11 @@ impl Courier {
             if errand.resolve(works).await? {
                 errand.write(works).await?;
             }
-            (errand.until.get(), transport.full())
+            transport.full()
         };
         let drifted = asks(works, FirstAid::ReadSchema);
         let now = self.clock.elapsed();
-        let may_ask = drifted && self.watch.may_ask(now) && self.clock.now() < until;
+        let may_ask = drifted && self.watch.may_ask(now) && lease.outlasts(self.clock.now());
         let is_read = may_ask && self.read_schema(setup, TargetRow::default()).await?;
         if drifted && !is_read {
             // Without a look at the schema nothing can be decided: it waits for the next.

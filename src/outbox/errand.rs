@@ -17,8 +17,8 @@ use crate::store::outbox::ShadowRow;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use jiff::{SignedDuration, Timestamp};
-use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use wabridge_crms::mapping::Mapping;
 use wabridge_crms::{Bundle, Desk, Record, Transport, Who};
@@ -28,6 +28,29 @@ use wabridge_model::{Country, Failure, FailureKind, MatchedBy, OperationKind, Ph
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// Between heartbeats.
 const BEAT: Duration = Duration::from_secs(20);
+
+/// Until when jobs are leased, for all who make calls for them.
+pub(super) struct Lease(AtomicI64);
+
+impl Lease {
+    pub(super) fn new(until: Timestamp) -> Lease {
+        Lease(AtomicI64::new(until.as_millisecond()))
+    }
+
+    /// For calls that are made for no job.
+    pub(super) fn forever() -> Lease {
+        Lease(AtomicI64::new(i64::MAX))
+    }
+
+    fn extend(&self, until: Timestamp) {
+        self.0.store(until.as_millisecond(), Ordering::Release);
+    }
+
+    /// Whether it lasts beyond this instant.
+    pub(super) fn outlasts(&self, now: Timestamp) -> bool {
+        now.as_millisecond() < self.0.load(Ordering::Acquire)
+    }
+}
 
 /// Why a step is given up.
 #[derive(Debug)]
@@ -59,7 +82,7 @@ pub(super) struct Errand<'a> {
     /// Every leased job.
     pub(super) jobs: Vec<i64>,
     /// Until when they are leased.
-    pub(super) until: Cell<Timestamp>,
+    pub(super) lease: &'a Lease,
 }
 
 impl Errand<'_> {
@@ -77,16 +100,16 @@ impl Errand<'_> {
     /// Makes sure that the leases outlive a call.
     fn fence(&self) -> Result<(), GivenUp> {
         let now = self.clock.now();
-        if now >= self.until.get() {
+        if !self.lease.outlasts(now) {
             return Err(GivenUp::LeaseLost);
         }
         let call = SignedDuration::try_from(TOTAL).unwrap_or(LEASE);
-        if now + call >= self.until.get() { Ok(self.extend(now)?) } else { Ok(()) }
+        if self.lease.outlasts(now + call) { Ok(()) } else { Ok(self.extend(now)?) }
     }
 
     fn extend(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.store.extend_leases(&self.jobs, now + LEASE)?;
-        self.until.set(now + LEASE);
+        self.store.extend_leases(&self.jobs, now, now + LEASE)?;
+        self.lease.extend(now + LEASE);
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 use super::Setup;
 use super::breaker::Breaker;
 use super::budget::Full;
+use super::errand::Lease;
 use super::usage::Moment;
 use crate::clock::Clock;
 use crate::store::Store;
@@ -17,6 +18,8 @@ use wabridge_crms::{Answer, Call, Later, NoAnswer, Transport};
 
 /// The code of a call that was held back since one before it said to wait.
 pub const HELD_BACK: &str = "held_back";
+/// The code of a call that was not made because the jobs' leases ran out: another process may make it.
+pub const LEASE_LOST: &str = "lease_lost";
 /// The code of a call that was not made because a limit leaves no room for it.
 pub const QUOTA: &str = "quota";
 
@@ -25,6 +28,7 @@ pub(super) struct Metered<'a> {
     setup: &'a Setup,
     breaker: &'a Mutex<Breaker>,
     clock: &'a dyn Clock,
+    lease: &'a Lease,
     store: &'a dyn Store,
     /// Up to so much of a limit of hours may be used.
     percent: u64,
@@ -36,12 +40,12 @@ impl<'a> Metered<'a> {
     pub(super) fn new(
         setup: &'a Setup,
         breaker: &'a Mutex<Breaker>,
-        clock: &'a dyn Clock,
+        (clock, lease): (&'a dyn Clock, &'a Lease),
         store: &'a dyn Store,
         percent: u64,
     ) -> Metered<'a> {
         let (held_back, full) = (AtomicBool::new(false), Mutex::default());
-        Metered { setup, breaker, clock, store, percent, held_back, full }
+        Metered { setup, breaker, clock, lease, store, percent, held_back, full }
     }
 
     /// What there was no room for, and for how long.
@@ -97,6 +101,10 @@ impl<'a> Metered<'a> {
 impl Transport for Metered<'_> {
     fn send(&self, call: Call) -> Later<'_, Result<Answer, NoAnswer>> {
         Box::pin(async move {
+            // Looked at last: a process may be stopped for minutes anywhere, and go on as if nothing had been.
+            if !self.lease.outlasts(self.clock.now()) {
+                return Err(NoAnswer { sent: false, code: LEASE_LOST });
+            }
             if self.held_back.load(Ordering::Acquire) {
                 return Err(NoAnswer { sent: false, code: HELD_BACK });
             }

@@ -17,8 +17,8 @@ use crate::control::{Control, ServeError, Tools};
 use crate::inbox::projector::{Bell, Projecting, Projector};
 use crate::outbox::login::{Invitations, Vault};
 use crate::outbox::worker::{Couriers, Equipment, PutError, over_https};
-use crate::store::sqlite::{Signals, SqliteStore};
-use crate::store::{Store, StoreError};
+use crate::store::signal::Signal;
+use crate::store::{Signals, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::web::api::Api;
 use crate::web::health::Health;
@@ -28,9 +28,9 @@ use crate::web::{self, Limits, Sockets, State};
 use actix_web::dev::ServerHandle;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use supervisor::Watchdog;
 
@@ -66,11 +66,11 @@ pub enum StartError {
 fn control(
     at: Option<&Path>,
     configured: bool,
-    file: &Path,
+    store: &str,
     tools: Tools,
 ) -> Result<Option<Control>, ServeError> {
     let Some(at) = at else { return Ok(None) };
-    match Control::start(at, file, tools) {
+    match Control::start(at, store, tools) {
         Ok(control) => Ok(Some(control)),
         Err(error) if configured => Err(error),
         Err(error) => {
@@ -145,11 +145,12 @@ impl Daemon {
     ) -> Result<Daemon, StartError> {
         let bell = Arc::new(Bell::default());
         let (stopper, stopped) = channel();
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&config.store.path, signals(&bell, &stopper))?);
+        // Put there once they are: nobody is heard of before that who would not be looked for anyway.
+        let later: Arc<OnceLock<Arc<Couriers>>> = Arc::default();
+        let store = crate::store::open(&config.store, signals(&bell, &stopper, &later))?;
         store.count_days_in(&config.region.timezone)?;
         let metrics = Arc::new(Metrics::default());
-        let vault = Vault::new(store.clone(), Arc::clone(&clock), &config.store.path);
+        let vault = Vault::new(store.clone(), Arc::clone(&clock), config.store.beside(".key"));
         let invitations = Arc::new(Invitations::new(Arc::clone(&clock)));
         let equipment = Equipment {
             store: Arc::clone(&store),
@@ -158,6 +159,7 @@ impl Daemon {
             ways: over_https(vault.clone()),
         };
         let couriers = Arc::new(Couriers::new(equipment)?);
+        let _ = later.set(Arc::clone(&couriers));
         let setups = couriers.prepare(&config)?;
         let reloader = Reloader::new(config.clone(), Arc::clone(&couriers))?;
         let watch = Arc::new(ClockWatch::new(&*clock));
@@ -187,7 +189,7 @@ impl Daemon {
         let refused = |source| StartError::Listen { listen, source };
         let (control_at, configured) =
             (config.server.control_socket(), config.server.control_socket.is_some());
-        let file = config.store.path.clone();
+        let named = config.store.to_string();
         let (server, delivered) = (config.server.clone(), config.clone());
         let api = Api { store: Arc::clone(&store), clock, watch, config: Arc::new(config) };
         let health = Arc::new(health);
@@ -221,7 +223,7 @@ impl Daemon {
             invitations,
             ring,
         };
-        let control = control(control_at.as_deref(), configured, &file, tools)?;
+        let control = control(control_at.as_deref(), configured, &named, tools)?;
         let watchdog = Watchdog::start(Arc::clone(&store)).map_err(refused)?;
         Ok(Daemon {
             address,
@@ -268,10 +270,15 @@ impl Daemon {
     }
 }
 
-fn signals(bell: &Arc<Bell>, stopper: &Sender<Stop>) -> Signals {
-    let (bell, stopper) = (Arc::clone(bell), stopper.clone());
+fn signals(bell: &Arc<Bell>, stopper: &Sender<Stop>, couriers: &Arc<OnceLock<Arc<Couriers>>>) -> Signals {
+    let (bell, stopper, couriers) = (Arc::clone(bell), stopper.clone(), Arc::clone(couriers));
+    let also = Arc::clone(&bell);
     Signals {
         committed: Box::new(move || bell.ring()),
+        heard: Arc::new(move |signal| match signal {
+            Signal::Requests => also.ring(),
+            Signal::Jobs => couriers.get().into_iter().for_each(|couriers| couriers.ring()),
+        }),
         disk_failed: Box::new(move |error| {
             tracing::error!(
                 doing = error.doing,

@@ -3,7 +3,7 @@
 //! In: the daemon's health. Out: datagrams to `NOTIFY_SOCKET`; nothing where there is none.
 //! <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>
 
-use crate::store::{Store, StoreErrorKind};
+use crate::store::Store;
 use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -80,6 +80,6 @@ fn interval(patience: Duration) -> Duration {
 fn is_well(store: &dyn Store) -> bool {
     match store.probe() {
         Ok(()) => true,
-        Err(error) => matches!(error.kind, StoreErrorKind::Full | StoreErrorKind::Busy),
+        Err(error) => error.kind.may_retry(),
     }
 }

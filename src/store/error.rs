@@ -32,6 +32,20 @@ pub enum StoreErrorKind {
     Counting,
     /// Another process holds the store.
     Held,
+    /// The store is a copy that is not finished.
+    Unfinished,
+    /// The store's contents were moved to another database.
+    Moved,
+    /// The server acknowledges what it may lose.
+    Unsafe,
+    /// The server lets nobody in with this: a wrong name, password, certificate, database or schema.
+    Denied,
+    /// The server does not answer: it may do so later.
+    Away,
+    /// There is nothing of ours in it.
+    Absent,
+    /// The server does not prove who it is.
+    Untrusted,
     /// Something the store holds cannot be read back.
     Corrupt,
     /// Anything else.
@@ -51,6 +65,13 @@ impl StoreErrorKind {
             StoreErrorKind::OldLibrary => "old_library",
             StoreErrorKind::Counting => "counting",
             StoreErrorKind::Held => "held",
+            StoreErrorKind::Unfinished => "unfinished",
+            StoreErrorKind::Moved => "moved",
+            StoreErrorKind::Unsafe => "unsafe",
+            StoreErrorKind::Denied => "denied",
+            StoreErrorKind::Away => "away",
+            StoreErrorKind::Absent => "absent",
+            StoreErrorKind::Untrusted => "untrusted",
             StoreErrorKind::Corrupt => "corrupt",
             StoreErrorKind::Other => "other",
         }
@@ -59,7 +80,10 @@ impl StoreErrorKind {
     /// Whether the same may succeed later without anyone's help.
     #[must_use]
     pub fn may_retry(self) -> bool {
-        matches!(self, StoreErrorKind::Full | StoreErrorKind::Busy | StoreErrorKind::Counting)
+        matches!(
+            self,
+            StoreErrorKind::Full | StoreErrorKind::Busy | StoreErrorKind::Away | StoreErrorKind::Counting
+        )
     }
 
     /// Whether one request may be at fault, so that it should be tried alone.
@@ -100,6 +124,26 @@ impl fmt::Display for StoreError {
                  configuration's: start the daemon again after a change, and ask again in a minute"
             }
             StoreErrorKind::Held => "another process holds the store; stop the daemon first",
+            StoreErrorKind::Unfinished => {
+                "it is an unfinished copy of another store; finish it with `wabridge migrate-store --finish`"
+            }
+            StoreErrorKind::Moved => {
+                "what it held was moved to another database; set url in [store] to that one, or move it back \
+                 with `wabridge migrate-store` into a new one"
+            }
+            StoreErrorKind::Unsafe => {
+                "the server acknowledges what it may lose: set fsync, full_page_writes and synchronous_commit \
+                 to on"
+            }
+            StoreErrorKind::Denied => {
+                "the server does not let us in: correct url, password, ca and schema in [store], or what the user may do"
+            }
+            StoreErrorKind::Away => "the server does not answer",
+            StoreErrorKind::Absent => "there is none; start the daemon once, or correct url in [store]",
+            StoreErrorKind::Untrusted => {
+                "the server does not prove who it is: it speaks no TLS, or no authority that is trusted here says \
+                 that it is the host of the address; name in [store] ca the file of the authority that does"
+            }
             StoreErrorKind::Corrupt => "a stored value cannot be read back",
             StoreErrorKind::Other => "the store failed",
         };

@@ -28,10 +28,12 @@ pub(crate) enum Slot {
 pub struct Hand(File);
 
 impl Hand {
-    /// Opens the file and reads what was in hand.
+    /// Opens the file for this process alone, and reads what was in hand. [`io::ErrorKind::WouldBlock`] while another
+    /// process has it.
     pub(super) fn open(path: &Path) -> io::Result<(Hand, Vec<i64>)> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        file.try_lock()?;
         let mut bytes = [0; 16];
         let held = match file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {

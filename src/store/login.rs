@@ -33,6 +33,9 @@ impl fmt::Debug for LoginRow {
     }
 }
 
+/// Whoever has it may renew a login. It is given back when it is dropped, and when its process ends.
+pub type Lease = Box<dyn Send>;
+
 /// Logins. Written beside a daemon as well: whoever writes holds the login's lease.
 pub trait Logins: Send + Sync {
     /// A target's login.
@@ -40,6 +43,13 @@ pub trait Logins: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     fn login(&self, target: &str) -> Result<Option<LoginRow>, StoreError>;
+
+    /// Waits until nobody else renews this target's login, in this process or another; nobody does until what is returned
+    /// is dropped.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    fn hold_login(&self, target: &str) -> Result<Lease, StoreError>;
 
     /// Keeps a target's login, and returns when it is on the disk. Only if the one that is there has this generation
     /// (`None`: if there is none); says whether it had.

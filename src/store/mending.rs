@@ -13,6 +13,12 @@ pub struct Rebuilt {
 
 /// Mending while requests are acknowledged and leads are read.
 pub trait Mending: Send + Sync {
+    /// What a rebuild would go through; changes nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn extent(&self) -> Result<Rebuilt, StoreError>;
+
     /// Folds all lead state anew, in slices between acknowledgements, for as long as `go_on` says so. At every
     /// moment each person is there as before or as folded anew.
     ///

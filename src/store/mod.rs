@@ -9,17 +9,24 @@ pub mod inbox;
 pub mod journal;
 pub mod login;
 pub mod mending;
+pub mod migrate;
+mod open;
 pub mod outbox;
+pub mod postgres;
 pub mod replay;
+pub mod signal;
 mod sql;
 pub mod sqlite;
+pub mod turn;
 pub mod watch;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use inbox::{AccountNumbers, Aside, Backlog, Inbox, Prepared, Request, Stored};
 pub use journal::Journal;
+pub use open::{Signals, open, open_to_read, prepare, server_version, verify};
 pub use outbox::Outbox;
-pub use watch::{Held, Receipt, Unlisted, Watch};
+pub use turn::Turn;
+pub use watch::{Held, Receipt, ToldRow, Unlisted, Watch};
 
 use login::Logins;
 use mending::Mending;
@@ -263,6 +270,13 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     fn books(&self) -> Result<Books, StoreError>;
+
+    /// Adds some of what changed of counts to their sums, where changes are kept beside them: the more there are, the
+    /// longer reading takes. How many changes; 0 where there is none, or another process is at it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn fold(&self) -> Result<usize, StoreError>;
 }
 
 /// An API token, without its secret.

@@ -321,22 +321,30 @@ pub trait Outbox: Send + Sync {
     /// Says where changes go from now on.
     fn route_by(&self, routes: Arc<Routes>);
 
+    /// Asks for the turn of something that one process at a time does, to last so long unless it is asked for again: to
+    /// call an account, whose limits, pace and failures are one process's to know; to tell what is wrong.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written. So for all that follow.
+    fn take_turn(&self, of: &str, lasts: std::time::Duration) -> Result<super::Turn, StoreError>;
+
     /// Leases what is due: urgent before bulk, the oldest first, all of one lead together, and what would be due
     /// soon. Of a lead whose person is dead or held, the rest is held (`person_dead`, `person_held`,
     /// `person_discarded`) until the person is due again or done; while the person backs off, the rest waits with
     /// it. A bulk bundle may hold what is urgent of its lead. The attempts are committed.
     ///
     /// # Errors
-    /// When the store cannot be read or written. So for all that follow.
+    /// As above.
     fn claim_jobs(&self, claim: Claim<'_>) -> Result<Vec<Leased>, StoreError>;
 
-    /// Lets the leases of these jobs run longer.
+    /// Lets the leases of these jobs run longer, until an instant by the clock that says `now`.
     ///
     /// # Errors
     /// As above.
-    fn extend_leases(&self, jobs: &[i64], until: Timestamp) -> Result<(), StoreError>;
+    fn extend_leases(&self, jobs: &[i64], now: Timestamp, until: Timestamp) -> Result<(), StoreError>;
 
-    /// Puts jobs whose lease ran out into doubt; at a start, with the end of time, all that were leased.
+    /// Puts jobs whose lease ran out into doubt; at a start, with the end of time, all that were leased, unless others may
+    /// have leased them.
     ///
     /// # Errors
     /// As above.

@@ -36,6 +36,19 @@ pub struct Unlisted {
     pub since: Timestamp,
 }
 
+/// Something wrong that was told, for whichever process tells next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldRow {
+    /// What is wrong, by its name.
+    pub alert: String,
+    /// Whose it is, where there may be several.
+    pub subject: String,
+    /// When it was told last.
+    pub at: Timestamp,
+    /// What was told, as JSON.
+    pub notice: String,
+}
+
 /// Watching over the store.
 pub trait Watch: Send + Sync {
     /// Receipts after a request, in the order of their ids.
@@ -73,4 +86,22 @@ pub trait Watch: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     fn unlisted_numbers(&self) -> Result<Vec<Unlisted>, StoreError>;
+
+    /// What is wrong and was told, by any process; nothing where one process alone uses the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn told(&self) -> Result<Vec<ToldRow>, StoreError>;
+
+    /// Keeps that something was told.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn keep_told(&self, told: &ToldRow) -> Result<(), StoreError>;
+
+    /// Forgets it: its end was told.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn forget_told(&self, alert: &str, subject: &str) -> Result<(), StoreError>;
 }

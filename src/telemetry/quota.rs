@@ -43,7 +43,15 @@ impl Quotas {
                 None => drop(self.runs_out.remove(&labels)),
             }
         }
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(target.to_owned(), seen);
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in all.get(target).into_iter().flatten() {
+            if !seen.iter().any(|seen| seen.limit.name == gone.limit.name) {
+                let labels = OfLimit { target: target.to_owned(), window: gone.limit.name };
+                self.used.remove(&labels);
+                self.runs_out.remove(&labels);
+            }
+        }
+        all.insert(target.to_owned(), seen);
     }
 
     pub(super) fn of(&self, target: &str) -> Vec<Seen> {

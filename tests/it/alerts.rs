@@ -1,6 +1,7 @@
 //! Alerts: each condition is told when it begins and when it ends, to a real receiver, by an injected clock.
 
 mod delivery;
+mod replicas;
 
 use crate::command::Place;
 use crate::support::client::{META, Signer, get, meta_body, text};

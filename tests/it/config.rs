@@ -1,7 +1,7 @@
 //! A wrong configuration is refused with file, line, key and way out; a right one is read as written.
 
 use std::path::Path;
-use wabridge::config::{Channel, Channels, Config, ConfigErrors, SecretReference};
+use wabridge::config::{Channel, Channels, Config, ConfigErrors, SecretReference, Store};
 use wabridge_model::Country;
 use wabridge_providers::{SampleId, registry};
 
@@ -131,9 +131,30 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[store]\nurl = \"postgres://u:p@h/d\"",
-        "2: 'url' in [store]: PostgreSQL is not in this version; write url = \"sqlite:/",
+        "2: 'url' in [store]: a password is never in the configuration: name where it is, password = \"credential:",
     ),
-    ("[store]\nurl = \"wabridge.db\"", "2: 'url' in [store]: it must begin with sqlite:/; write url ="),
+    ("[store]\nurl = \"postgres://u@h\"", "2: 'url' in [store]: it names no database; write url ="),
+    (
+        "[store]\nurl = \"postgres://u@h:x/d\"",
+        "2: 'url' in [store]: it is no address of a PostgreSQL database",
+    ),
+    (
+        "[store]\nurl = \"postgres://u@h/d\"\nschema = \"Brand A\"",
+        "3: 'schema' in [store] is a name of small letters, digits and _, at most 63; write schema = \"brand_a\"",
+    ),
+    (
+        "[store]\nurl = \"postgres://u@h/d\"\nfolder = \"var\"",
+        "3: 'folder' in [store] must be an absolute path; write folder = \"/var/lib/wabridge\"",
+    ),
+    ("[store]\nurl = \"postgres://u@h/d\"\npassword = \"secret\"", "3: 'password' in [store]"),
+    (
+        "[store]\nurl = \"sqlite:/a/b.db\"\npassword = \"env:PASSWORD\"",
+        "1: 'password' in [store] is for a postgres:// url alone; leave it out",
+    ),
+    (
+        "[store]\nurl = \"wabridge.db\"",
+        "2: 'url' in [store]: it must begin with sqlite:/ or postgres://; write url =",
+    ),
     ("[store]\nurl = \"sqlite:wabridge.db\"", "2: 'url' in [store]: the path must be absolute"),
     (
         "[region]\ndefault_country = \"India\"",
@@ -294,7 +315,7 @@ fn an_empty_file_means_the_defaults() {
     let config = parse("").unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.max_connections, 4096);
-    assert_eq!(config.store.path, Path::new("/var/lib/wabridge/wabridge.db"));
+    assert_eq!(config.store, Store::new("/var/lib/wabridge/wabridge.db"));
     assert_eq!(config.region.default_country, Country::INDIA);
     assert_eq!(config.region.timezone.iana_name(), Some("Asia/Kolkata"));
     assert_eq!(config.window.margin_seconds, 120);
@@ -308,7 +329,7 @@ fn a_full_file_is_read_as_written() {
     assert_eq!(config.server.admin_listen.unwrap().to_string(), "127.0.0.1:9090");
     assert_eq!(config.server.max_connections, 512);
     assert_eq!(config.region.default_country, Country::new("BR").unwrap());
-    assert_eq!(config.store.path, Path::new("/srv/wabridge.db"));
+    assert_eq!(config.store, Store::new("/srv/wabridge.db"));
     assert_eq!(config.window.margin_seconds, 3600);
     assert!(config.window.reactions_extend && config.consent.required);
     assert_eq!(config.warnings(), Vec::<String>::new());

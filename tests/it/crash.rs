@@ -13,18 +13,18 @@ use crate::support::random::Random;
 use crate::support::store::{Contents, message_key};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 /// Concurrent connections.
-const CLIENTS: usize = 4;
+pub(crate) const CLIENTS: usize = 4;
 /// Messages in a request.
 const BATCH: i64 = 4;
 
 /// A request that was sent: the messages in it, and whether its 200 was read.
-struct Sent {
-    first: i64,
-    acknowledged: bool,
+pub(crate) struct Sent {
+    pub(crate) first: i64,
+    pub(crate) acknowledged: bool,
 }
 
 /// A store, and all that was sent to the daemons on it.
@@ -66,10 +66,11 @@ impl Storm {
     /// Loads a daemon until `end` has ended it.
     fn load(&mut self, mut process: Process, end: impl FnOnce(Process)) {
         let address = process.ready().hooks;
-        let (signer, next) = (&self.signer, &self.next);
+        let (signer, next, stop) = (&self.signer, &self.next, &AtomicBool::new(false));
         let sent = std::thread::scope(|scope| {
-            let clients: Vec<_> =
-                (0..CLIENTS).map(|_| scope.spawn(move || send_until_cut(address, signer, next))).collect();
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|_| scope.spawn(move || send_until_cut(address, signer, next, stop)))
+                .collect();
             end(process);
             clients.into_iter().flat_map(|client| client.join().unwrap()).collect::<Vec<_>>()
         });
@@ -95,11 +96,16 @@ impl Storm {
     }
 }
 
-/// Posts batch after batch until the connection is cut. The last one was sent and not acknowledged.
-fn send_until_cut(address: SocketAddr, signer: &Signer, next: &AtomicI64) -> Vec<Sent> {
+/// Posts batch after batch until the connection is cut or it is told to stop. One that is cut was sent and not acknowledged.
+pub(crate) fn send_until_cut(
+    address: SocketAddr,
+    signer: &Signer,
+    next: &AtomicI64,
+    stop: &AtomicBool,
+) -> Vec<Sent> {
     let mut sent = Vec::new();
     let Ok(mut client) = Client::connect(address) else { return sent };
-    loop {
+    while !stop.load(Ordering::Relaxed) {
         let first = next.fetch_add(BATCH, Ordering::Relaxed);
         let request = signer.post("main", &body(first), jiff::Timestamp::UNIX_EPOCH);
         match client.send(&request) {
@@ -107,13 +113,14 @@ fn send_until_cut(address: SocketAddr, signer: &Signer, next: &AtomicI64) -> Vec
             Ok((status, _)) if status != 503 => panic!("answered {status}"),
             Ok(_) | Err(_) => {
                 sent.push(Sent { first, acknowledged: false });
-                return sent;
+                break;
             }
         }
     }
+    sent
 }
 
-fn wamids(first: i64) -> impl Iterator<Item = String> {
+pub(crate) fn wamids(first: i64) -> impl Iterator<Item = String> {
     (first..first + BATCH).map(|number| format!("wamid.STORM{number}"))
 }
 
@@ -128,8 +135,13 @@ fn body(first: i64) -> Vec<u8> {
     meta_body(serde_json::json!({ "messages": messages }))
 }
 
+/// How many are killed where every kill takes a second and more: so many, or as many as `WABRIDGE_KILLS` says.
+pub(crate) fn kills(usually: usize) -> usize {
+    std::env::var("WABRIDGE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(usually)
+}
+
 /// For who runs it with `--no-capture`, or sees it fail.
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

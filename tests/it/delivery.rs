@@ -12,6 +12,7 @@ mod quota;
 mod quota_day;
 mod resync;
 mod rollout;
+mod stopped;
 mod storm;
 mod summary;
 mod tasks;

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use wabridge::clock::{Clock, SetClock};
-use wabridge::config::Config;
+use wabridge::config::{Config, Store};
 use wabridge::runtime::Daemon;
 use wabridge::store::sqlite::SqliteStore;
 use wabridge::web::api::token::Scope;
@@ -122,7 +122,7 @@ impl Told {
         let path = folder.path().join("wabridge.db");
         let signer = Signer::of(&config);
         let mut config = config;
-        config.store.path = path.clone();
+        config.store = Store::new(path.clone());
         let start: Timestamp = START.parse().unwrap();
         let clock = Arc::new(SetClock::at(start));
         let daemon = Daemon::start(config, Arc::clone(&clock) as _).unwrap();

@@ -32,7 +32,7 @@ fn body_of(request: usize) -> Vec<u8> {
 
 /// Stores requests as a daemon would that died before it projected any.
 fn store_waiting(place: &Place, bodies: impl IntoIterator<Item = Vec<u8>>) {
-    let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|_| ()) };
+    let signals = Signals::unheard();
     let store = SqliteStore::open(&place.path("wabridge.db"), signals).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for body in bodies {

@@ -4,25 +4,41 @@
 #[path = "../../model/tests/support/histories.rs"]
 pub(crate) mod histories;
 
+use crate::support::postgres;
 use histories::{history, shuffle};
 use jiff::SignedDuration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
+use wabridge::store::postgres::{Clock, Options, PostgresStore};
 use wabridge::store::sqlite::{Signals, SqliteStore, rebuild};
-use wabridge::store::{Books, Inbox, Leads, Ledger, Prepared, Request};
+use wabridge::store::{Books, Inbox, Ledger, Prepared, Request, Store};
 use wabridge_model::cluster::Cluster;
 use wabridge_model::evidence::{Evidence, Report};
 use wabridge_providers::Item;
 
 pub(crate) fn open(path: &Path) -> SqliteStore {
-    let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|error| panic!("{error}")) };
+    let signals = Signals { disk_failed: Box::new(|error| panic!("{error}")), ..Signals::unheard() };
     SqliteStore::open(path, signals).unwrap()
 }
 
+/// Opens the store of a test that is run on both databases: on PostgreSQL where the environment says so, see `Makefile`.
+pub(crate) fn open_either(path: &Path) -> Arc<dyn Store> {
+    match std::env::var("WABRIDGE_TEST_STORE").as_deref() {
+        Ok("postgres") => {
+            let url = postgres::of(path);
+            let folder = path.parent().unwrap();
+            let options = Options { clock: Clock::Given, ..Options::new(&url, folder) };
+            Arc::new(PostgresStore::open(&options).unwrap())
+        }
+        _ => Arc::new(open(path)),
+    }
+}
+
 /// Stores each report as a request of its own and settles it.
-pub(crate) fn project(store: &SqliteStore, reports: &[Report]) {
+pub(crate) fn project(store: &dyn Store, reports: &[Report]) {
     let waiting: Vec<_> = reports
         .iter()
         .map(|report| {
@@ -78,7 +94,7 @@ fn a_claim_of_large_requests_is_a_small_one() {
 }
 
 /// Every person's state as JSON, sorted: without cluster rows and ids, which depend on arrival.
-pub(crate) fn people(store: &SqliteStore) -> Vec<String> {
+pub(crate) fn people(store: &dyn Store) -> Vec<String> {
     let mut people = Vec::new();
     for id in store.cluster_ids(0, 10_000).unwrap() {
         let (cluster, ids) = store.cluster(id).unwrap().unwrap();

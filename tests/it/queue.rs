@@ -25,7 +25,7 @@ fn a_full_queue_refuses_at_once_and_keeps_what_it_took() {
     const IN_HAND: usize = 256;
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("store.db");
-    let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|error| panic!("{error}")) };
+    let signals = Signals { disk_failed: Box::new(|error| panic!("{error}")), ..Signals::unheard() };
     let store = SqliteStore::open(&path, signals).unwrap();
     // Another writer holds the database, as a backup might: nothing can be committed.
     let other = rusqlite::Connection::open(&path).unwrap();

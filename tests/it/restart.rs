@@ -5,7 +5,8 @@
 
 use crate::command::Place;
 use crate::support::client::{Client, META, Signer, meta_body, text};
-use crate::support::process::{Process, terminate, until, until_projected};
+use crate::support::postgres;
+use crate::support::process::{Process, metric, terminate, until, until_projected};
 use crate::support::store::{Contents, message_key};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,6 +14,8 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use wabridge::store::postgres::{Options, PostgresStore};
+use wabridge::store::{Journal, Ledger};
 
 /// Concurrent senders.
 const SENDERS: usize = 8;
@@ -123,6 +126,57 @@ fn load_twenty_restarts_on_one_socket_refuse_nobody_and_lose_nothing() {
     assert_eq!(lost, 0, "of {sent} messages that were answered 200");
     contents.assert_sound();
     assert!(sent >= 20 * ANSWERS, "{sent} messages are no load");
+}
+
+/// The old daemon on a file, the new one on a server, one socket: what is sent is answered all the while, by whichever runs.
+#[test]
+fn load_a_store_that_moves_to_a_server_refuses_nobody_and_loses_nothing() {
+    let place = Place::new(META);
+    let address = postgres::of(&place.path("moved"));
+    let (from, to) = (format!("sqlite:{}", place.path("wabridge.db").display()), address.clone());
+    let move_store = |more: &[&str]| {
+        let moved = place.run(&[&["migrate-store", "--from", &from, "--to", &to], more].concat());
+        assert_eq!(moved.code, 0, "{} {}", moved.out, moved.err);
+    };
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (signer, sending) = (Signer::meta(), Sending::default());
+    let listens = socket.local_addr().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..SENDERS {
+            scope.spawn(|| sending.send(listens, &signer));
+        }
+        let mut old = Process::launch_on(&socket, &place);
+        let _ = old.ready();
+        sending.until_answered(ANSWERS);
+        move_store(&[]);
+        sending.until_answered(ANSWERS);
+        let folder = place.path("").display().to_string();
+        let server = format!("url = \"{to}\"\nfolder = \"{folder}\"");
+        let config = META.replace("url = \"sqlite:{folder}/wabridge.db\"", &server);
+        place.write("wabridge.toml", &config, 0o600);
+        stop(old);
+        let mut new = Process::launch_on(&socket, &place);
+        let admin = new.ready().admin;
+        sending.until_answered(ANSWERS);
+        assert!(new.said().contains("unfinished copy"), "{}", new.said());
+        assert!(metric(admin, r#"wabridge_requests{state="waiting"}"#) >= ANSWERS as u64);
+        move_store(&["--finish"]);
+        sending.until_answered(ANSWERS);
+        sending.enough.store(true, Ordering::Release);
+        until("the senders are done", || {
+            let sent = sending.next.load(Ordering::Acquire);
+            (sending.answered.load(Ordering::Acquire) == sent).then_some(())
+        });
+        until_projected(admin);
+        stop(new);
+    });
+    let store = PostgresStore::open_to_read(&Options::new(&address, place.path("").as_path())).unwrap();
+    let sent = sending.next.load(Ordering::Acquire);
+    let is_lost = |number: &usize| store.event(message_key(&wamid(*number)).event_id()).unwrap().is_none();
+    assert_eq!((0..sent).filter(is_lost).count(), 0, "of {sent} messages that were answered 200");
+    let books = store.books().unwrap();
+    assert!(books.balance() && books.requests["waiting"] == 0, "{books:?}");
+    assert_eq!(books.items["applied"], sent as u64, "{books:?}");
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn what_is_left_of_a_request_is_quarantined_when_it_is_understood_no_more_and_re
     desk.step();
     let part = desk.seen();
     assert!((1..IMPORTED).contains(&part));
-    let unknown = Config { channels: Vec::new(), ..Config::new(known.store.path.clone()) };
+    let unknown = Config { channels: Vec::new(), ..Config::new(known.store.file().unwrap()) };
     desk = desk.restart(&unknown);
     let books = desk.run();
     assert_eq!((of(&books, "applied"), of(&books, "quarantined.unknown_channel")), (part, 1), "{books:?}");
@@ -253,13 +253,13 @@ fn what_is_left_of_a_request_is_quarantined_when_it_is_understood_no_more_and_re
 fn a_body_that_an_older_version_quarantined_as_its_item_0_is_replayed() {
     let mut desk = Desk::new();
     let known = config(&desk.folder.path().join("store.db"));
-    let unknown = Config { channels: Vec::new(), ..Config::new(known.store.path.clone()) };
+    let unknown = Config { channels: Vec::new(), ..Config::new(known.store.file().unwrap()) };
     desk = desk.restart(&unknown);
     for (second, body) in [(0, import("OLD", 3, 2)), (1, live("wamid.LATER", "447700800001"))] {
         desk.append(second, body);
     }
     desk.run();
-    let file = rusqlite::Connection::open(&known.store.path).unwrap();
+    let file = rusqlite::Connection::open(known.store.file().unwrap()).unwrap();
     assert_eq!(file.execute("UPDATE items SET ordinal = 0 WHERE request = 1", []).unwrap(), 1);
     let told = desk.replay(&known, false);
     let expected = [("new to applied".to_owned(), 5), ("quarantined to applied".to_owned(), 2)];

@@ -52,8 +52,7 @@ fn a_store_of_every_released_schema_opens_and_its_leads_are_what_they_were() {
     for stem in stems("fixtures/store", "db") {
         let folder = TempDir::new().unwrap();
         let path = copy_of(&stem, &folder);
-        let signals =
-            Signals { committed: Box::new(|| ()), disk_failed: Box::new(|error| panic!("{error}")) };
+        let signals = Signals { disk_failed: Box::new(|error| panic!("{error}")), ..Signals::unheard() };
         let store = SqliteStore::open(&path, signals).unwrap();
         let books = store.books().unwrap();
         assert!(books.balance(), "{stem}: {books:?}");

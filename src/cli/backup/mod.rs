@@ -44,11 +44,17 @@ fn recipient(text: &str) -> Result<age::x25519::Recipient, &'static str> {
 
 impl Backup {
     pub(super) fn run(self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
-        let path = &config.store.path;
-        exists(path)?;
+        let Some(path) = config.store.file() else {
+            let text = format!(
+                "{} is backed up with PostgreSQL's own tools: pg_dump for a copy, an archive of its log for every moment",
+                config.store
+            );
+            return Err(Failure::new(Exit::Usage, text));
+        };
+        exists(&config.store)?;
         let lock = self.lock(config)?;
         let place = Place::new(&self.file)?;
-        let copied = backup::copy(path).map_err(|error| failed(path, error))?;
+        let copied = backup::copy(path).map_err(|error| failed(&config.store, error))?;
         let Copied { file: mut database, schema_version, tables } = copied;
         let (size, sha256) = archive::measure(&mut database)?;
         let manifest = Manifest {

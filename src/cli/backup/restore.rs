@@ -4,6 +4,7 @@ use super::archive::{self, Key, Manifest};
 use super::{Place, refused, secret, show};
 use crate::cli::failure::Failure;
 use crate::cli::reading::failed;
+use crate::config::Store;
 use crate::exit::Exit;
 use crate::store::sqlite::backup::{self, Contents};
 use age::IdentityFile;
@@ -84,7 +85,8 @@ impl Restore {
 
 /// Whether the database is whole and holds what the manifest says.
 fn examine(path: &Path, manifest: &Manifest) -> Result<(), Failure> {
-    let Contents { schema_version, tables } = backup::examine(path).map_err(|error| failed(path, error))?;
+    let Contents { schema_version, tables } =
+        backup::examine(path).map_err(|error| failed(&Store::new(path), error))?;
     if (schema_version, &tables) == (manifest.schema_version, &manifest.tables) {
         return Ok(());
     }

@@ -1,19 +1,21 @@
 //! `wabridge check`: whether the daemon would start and be reached, one line each, with the way out.
 //!
 //! Nothing is kept: the only write is a probe file in the store's folder, removed at once. A store that is there is read
-//! for what providers send. Nothing is contacted but, with `--online`, the CRMs, which are only read; a login whose token
+//! for what providers send. Nothing is contacted but the store's server, where it is on one, and, with `--online`, the CRMs, which are only read; a login whose token
 //! has expired is renewed then, and kept.
 
 mod targets;
 
 use super::advice::{Advice, advice};
 use super::failure::Failure;
+use super::serve::exit_of;
 use crate::config::{Channel, Config, SecretErrors, SecretReference, Server, Store, Target};
 use crate::exit::Exit;
+use crate::store::server_version;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use wabridge_providers::signature::Scheme;
 
 /// The oldest SQLite without a known way to lose or corrupt a write-ahead log.
@@ -90,6 +92,7 @@ fn examine(path: &Path, online: bool) -> Vec<Finding> {
             findings.extend(modes(path, &config.store));
             findings.push(sqlite());
             findings.push(folder(&config.store));
+            findings.extend(server(&config.store));
             findings.push(public_url(&config.server));
             findings.extend(listeners(&config.server));
             findings.extend(targets::offline(&config));
@@ -181,11 +184,7 @@ fn modes(path: &Path, store: &Store) -> Vec<Finding> {
         let text = format!("{0} can be changed by others; run chmod go-w '{0}'", path.display());
         findings.push(failed("modes", text, Exit::Config));
     }
-    let files = ["", "-wal", "-shm", ".key"].map(|suffix| {
-        let mut name = store.path.clone().into_os_string();
-        name.push(suffix);
-        PathBuf::from(name)
-    });
+    let files = ["", "-wal", "-shm", ".key"].map(|suffix| store.beside(suffix));
     for file in files.iter().filter(|file| mode(file).is_some_and(|mode| mode & 0o077 != 0)) {
         let text = format!(
             "{0} holds conversations or what opens logins, and others can read it; run chmod 600 '{0}'",
@@ -233,6 +232,14 @@ fn folder(store: &Store) -> Finding {
             failed("store", text, Exit::of_io(&error))
         }
     }
+}
+
+/// Whether the server that the store is on answers, and keeps what it acknowledges.
+fn server(store: &Store) -> Option<Finding> {
+    Some(match server_version(store) {
+        Ok(version) => well("store", format!("{store} answers: PostgreSQL {}", version?)),
+        Err(error) => failed("store", format!("{store}: {error}"), exit_of(&error)),
+    })
 }
 
 fn public_url(server: &Server) -> Finding {

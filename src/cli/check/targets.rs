@@ -6,8 +6,8 @@ use crate::cli::told::{by_config, crm_name};
 use crate::config::{Config, Target};
 use crate::delivery::online::{Wire, refusal};
 use crate::exit::Exit;
-use crate::store::login::{LoginRow, Logins};
-use crate::store::sqlite::SqliteStore;
+use crate::store;
+use crate::store::login::LoginRow;
 use wabridge_crms::schema::{Fault, Holds};
 
 /// One line for each target, and one for its login, where it has one.
@@ -20,7 +20,7 @@ pub(super) fn offline(config: &Config) -> Vec<Finding> {
 fn login(config: &Config, target: &Target) -> Option<Finding> {
     target.auth.login()?;
     let name = &target.name;
-    let store = SqliteStore::open_to_read(&config.store.path);
+    let store = store::open_to_read(&config.store);
     Some(match store.and_then(|store| store.login(name)) {
         Ok(Some(LoginRow { fault: None, .. })) => well("target", format!("'{name}': logged in")),
         Ok(Some(LoginRow { fault: Some(fault), .. })) => {

@@ -48,7 +48,7 @@ impl Connect {
             return Ok(Exit::Success);
         }
         let api = open(config)?;
-        let wrong = |error| failed(&config.store.path, error);
+        let wrong = |error| failed(&config.store, error);
         let parked = api.store.newest_parked(&channel.name).map_err(wrong)?;
         let mut wait =
             Wait { channel: &channel.name, after: api.store.newest_request().map_err(wrong)?, seen: None };

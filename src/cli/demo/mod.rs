@@ -15,8 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Channel, Config, SecretReference};
 use crate::exit::Exit;
 use crate::runtime::Daemon;
-use crate::store::Tokens;
-use crate::store::sqlite::SqliteStore;
+use crate::store;
 use crate::web::api::token as tokens;
 use secrecy::ExposeSecret;
 use std::io::Write;
@@ -136,8 +135,8 @@ fn config(store: PathBuf, port: u16) -> Result<Config, Failure> {
 
 fn token(config: &Config, clock: &dyn Clock) -> Result<String, Failure> {
     let fail = |error: crate::store::StoreError| Failure::of(exit_of(&error), error);
-    SqliteStore::prepare(&config.store.path).map_err(fail)?;
-    let store = SqliteStore::open_to_read(&config.store.path).map_err(fail)?;
+    store::prepare(&config.store).map_err(fail)?;
+    let store = store::open_to_read(&config.store).map_err(fail)?;
     let (secret, hash) = tokens::create().or_exit(Exit::Internal)?;
     let row = crate::store::TokenRow {
         name: "demo".to_owned(),

@@ -45,7 +45,7 @@ impl Explain {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
         let api = open(config)?;
         let text = self.what.trim();
-        let wrong = |error| failed(&config.store.path, error);
+        let wrong = |error| failed(&config.store, error);
         let mut story = Story { api: &api, region: &config.region, out };
         let records = delivered::leads(&api, text).map_err(wrong)?;
         for (lead, target) in &records {
@@ -112,7 +112,7 @@ impl<W: Write> Story<'_, W> {
     }
 
     fn wrong(&self, error: StoreError) -> Failure {
-        failed(&self.api.config.store.path, error)
+        failed(&self.api.config.store, error)
     }
 
     fn close(&mut self, at: Timestamp) -> io::Result<()> {

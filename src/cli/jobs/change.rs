@@ -1,7 +1,7 @@
 //! `wabridge jobs retry` and `discard`: by the daemon that runs, or alone where none does.
 
 use crate::cli::failure::Failure;
-use crate::cli::reading::{exists, failed, now, open, unasked};
+use crate::cli::reading::{exists, failed, now, open, to_write, unasked};
 use crate::cli::told::{counted, operation};
 use crate::config::Config;
 use crate::control::{Ask, Outcome, ask};
@@ -9,7 +9,6 @@ use crate::delivery::job::{Act, refusal};
 use crate::exit::Exit;
 use crate::store::StoreError;
 use crate::store::outbox::{Job, JobFilter, JobState, Outbox};
-use crate::store::sqlite::{Signals, SqliteStore};
 use crate::web::api::Api;
 use std::io::Write;
 
@@ -67,7 +66,7 @@ impl Retry {
         let api = open(config)?;
         let jobs = match (&self.target, &self.cause) {
             (Some(target), Some(cause)) => {
-                with_cause(&api, target, cause).map_err(|error| failed(&config.store.path, error))?
+                with_cause(&api, target, cause).map_err(|error| failed(&config.store, error))?
             }
             _ => by_ids(&api, config, &self.ids)?,
         };
@@ -122,7 +121,7 @@ fn exit(refused: &[(Job, &'static str)], done: usize) -> Exit {
 fn by_ids(api: &Api, config: &Config, ids: &[i64]) -> Result<Vec<Job>, Failure> {
     let mut jobs: Vec<Job> = Vec::new();
     for id in ids {
-        let found = api.store.job(*id).map_err(|error| failed(&config.store.path, error))?;
+        let found = api.store.job(*id).map_err(|error| failed(&config.store, error))?;
         let unknown = || {
             let text = format!("there is no job {id}; nothing was changed; `wabridge jobs list` shows them");
             Failure::new(Exit::Data, text)
@@ -188,22 +187,20 @@ fn perform(
     wish: impl Fn(Vec<i64>) -> Ask,
     alone: impl Fn(&dyn Outbox, &[i64]) -> Result<usize, StoreError>,
 ) -> Result<usize, Failure> {
-    let path = &config.store.path;
-    exists(path)?;
+    exists(&config.store)?;
     let mut changed = 0;
     let mut store = None;
     for ids in ids.chunks(AT_ONCE) {
-        let asked = ask(config, wish(ids.to_vec())).map_err(|error| unasked(path, error))?;
+        let asked = ask(config, wish(ids.to_vec())).map_err(|error| unasked(&config.store, error))?;
         if let Some(Outcome::JobsChanged(count)) = asked {
             changed += count;
             continue;
         }
         if store.is_none() {
-            let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|_| ()) };
-            store = Some(SqliteStore::open(path, signals).map_err(|error| failed(path, error))?);
+            store = Some(to_write(config)?);
         }
         let Some(store) = &store else { continue };
-        changed += alone(store, ids).map_err(|error| failed(path, error))?;
+        changed += alone(&**store, ids).map_err(|error| failed(&config.store, error))?;
     }
     Ok(changed)
 }

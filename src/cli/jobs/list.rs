@@ -54,7 +54,7 @@ struct Dead<'a> {
 impl List {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
         let api = open(config)?;
-        let wrong = |error| failed(&config.store.path, error);
+        let wrong = |error| failed(&config.store, error);
         let filter = self.filter(&api)?;
         let depth = api.store.depth().map_err(wrong)?;
         let (jobs, more) = self.jobs(&api, &filter).map_err(wrong)?;

@@ -27,7 +27,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
         let api = open(config)?;
-        let wrong = |error| failed(&config.store.path, error);
+        let wrong = |error| failed(&config.store, error);
         let Some((job, attempts)) = api.store.job(self.id).map_err(wrong)? else {
             return Err(Failure::new(Exit::Data, "there is no such job; `wabridge jobs list` shows them"));
         };
@@ -47,7 +47,7 @@ pub(in crate::cli) struct Story<'a, W> {
 impl<W: Write> Story<'_, W> {
     /// One job, in sentences.
     pub(in crate::cli) fn tell(&mut self, job: &Job, attempts: &[Attempt]) -> Result<(), Failure> {
-        let wrong = |error| failed(&self.config.store.path, error);
+        let wrong = |error| failed(&self.config.store, error);
         let region = &self.config.region;
         let whom = whom(self.api, job).map_err(wrong)?;
         let (id, target, lead) = (job.id, &job.target, job.lead);
@@ -69,8 +69,7 @@ impl<W: Write> Story<'_, W> {
 
     fn state(&mut self, job: &Job, attempts: &[Attempt]) -> Result<(), Failure> {
         let target = self.config.targets.iter().find(|target| target.name == job.target);
-        let paused =
-            self.api.store.target(&job.target).map_err(|error| failed(&self.config.store.path, error))?;
+        let paused = self.api.store.target(&job.target).map_err(|error| failed(&self.config.store, error))?;
         let at = At {
             target: &job.target,
             crm: target.map_or(&job.target, |target| crm_name(target)),

@@ -25,7 +25,7 @@ pub(super) struct List {}
 impl List {
     pub(super) fn run(&self, config: &Config, out: &mut impl Write) -> Result<Exit, Failure> {
         let api = open(config)?;
-        let wrong = |error| failed(&config.store.path, error);
+        let wrong = |error| failed(&config.store, error);
         let depth = api.store.depth().map_err(wrong)?;
         let at = by_target(&depth);
         for target in &config.targets {

@@ -87,7 +87,7 @@ pub(super) fn account(config: &Config, target: &Configured) -> Result<HttpAccoun
 /// Where logins are kept. A command renews them as the daemon does, beside it.
 pub(super) fn vault(config: &Config) -> Result<Vault, Failure> {
     let Api { store, clock, .. } = open(config)?;
-    Ok(Vault::new(store, clock, &config.store.path))
+    Ok(Vault::new(store, clock, config.store.beside(".key")))
 }
 
 /// Lets a target go on, as `wabridge target resume` does.

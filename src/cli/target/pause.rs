@@ -2,13 +2,11 @@
 
 use super::named;
 use crate::cli::failure::Failure;
-use crate::cli::reading::{exists, failed, unasked};
+use crate::cli::reading::{exists, failed, to_write, unasked};
 use crate::cli::told::by_config;
 use crate::config::Config;
 use crate::control::{Ask, Outcome, ask};
 use crate::exit::Exit;
-use crate::store::outbox::Outbox;
-use crate::store::sqlite::{Signals, SqliteStore};
 use std::io::Write;
 
 /// Write nothing to a target until it is resumed; everything waits, nothing is lost
@@ -67,13 +65,11 @@ impl Resume {
 
 /// Has the running daemon do it; does it here where none runs.
 pub(super) fn perform(config: &Config, target: &str, cause: Option<String>) -> Result<(), Failure> {
-    let path = &config.store.path;
-    exists(path)?;
+    exists(&config.store)?;
     let wish = Ask::PauseTarget { target: target.to_owned(), cause: cause.clone() };
-    if let Some(Outcome::TargetPaused) = ask(config, wish).map_err(|error| unasked(path, error))? {
+    if let Some(Outcome::TargetPaused) = ask(config, wish).map_err(|error| unasked(&config.store, error))? {
         return Ok(());
     }
-    let signals = Signals { committed: Box::new(|| ()), disk_failed: Box::new(|_| ()) };
-    let store = SqliteStore::open(path, signals).map_err(|error| failed(path, error))?;
-    store.pause_target(target, cause.as_deref()).map_err(|error| failed(path, error))
+    let paused = to_write(config)?.pause_target(target, cause.as_deref());
+    paused.map_err(|error| failed(&config.store, error))
 }

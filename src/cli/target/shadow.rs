@@ -41,7 +41,7 @@ impl ShadowReport {
                 }
             }
         })
-        .map_err(|error| failed(&config.store.path, error))?;
+        .map_err(|error| failed(&config.store, error))?;
         match (self.json, self.csv) {
             (true, _) => writeln!(out, "{}", serde_json::to_string(&report)?)?,
             (_, true) => write!(out, "{}", table.finish())?,

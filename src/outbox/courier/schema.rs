@@ -2,6 +2,7 @@
 
 use super::Courier;
 use crate::outbox::Setup;
+use crate::outbox::errand::Lease;
 use crate::outbox::look;
 use crate::outbox::meter::Metered;
 use crate::outbox::retry::{Case, SchemaSays, decide};
@@ -22,7 +23,9 @@ impl Courier {
         }
         let known = self.watch.known();
         let (read, full) = {
-            let transport = Metered::new(setup, &self.breaker, &*self.clock, &*self.store, 100);
+            // It only reads, for no job.
+            let lease = Lease::forever();
+            let transport = Metered::new(setup, &self.breaker, (&*self.clock, &lease), &*self.store, 100);
             (look::schema(setup, &transport, known.as_deref()).await, transport.full())
         };
         let now = self.clock.elapsed();

@@ -28,13 +28,6 @@ pub(super) struct Tokens {
 /// What tokens are sealed with.
 pub(super) struct Key(XChaCha20Poly1305);
 
-/// The file of a store's key.
-pub(super) fn file(store: &Path) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".key");
-    PathBuf::from(name)
-}
-
 /// Gives a draft its name. A key that somebody made meanwhile, for another target of the same store, stays; a broken one
 /// does not.
 fn publish(draft: &Path, path: &Path) -> io::Result<()> {

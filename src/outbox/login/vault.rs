@@ -1,17 +1,13 @@
 //! Where logins are kept, and who may change one.
 //!
-//! In: a target. Out: its login as it is on the disk, opened; and the lease without which none is renewed: a lock
-//! on a file beside the store, so that a command and the daemon never renew at once. The kernel gives it back when
-//! whoever holds it ends.
+//! In: a target. Out: its login as it is on the disk, opened; and the lease without which none is renewed, so
+//! that a command, the daemon and another replica never renew at once. Replicas share one key: its file is copied.
 
 use super::Unable;
-use super::seal::{Key, Tokens, file};
+use super::seal::{Key, Tokens};
 use crate::clock::Clock;
-use crate::store::login::{LoginRow, Logins};
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use crate::store::login::{Lease, LoginRow, Logins};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where the logins of a store are kept.
@@ -19,8 +15,8 @@ use std::sync::Arc;
 pub struct Vault {
     pub(super) store: Arc<dyn Logins>,
     pub(super) clock: Arc<dyn Clock>,
-    /// The store's file.
-    path: PathBuf,
+    /// The file of the key.
+    key: PathBuf,
 }
 
 /// A login, opened.
@@ -30,40 +26,24 @@ pub(super) struct Opened {
     pub(super) tokens: Tokens,
 }
 
-/// Whoever holds it may renew a login.
-pub(super) struct Lease {
-    _file: File,
-}
-
 impl Vault {
-    /// The logins of the store in the file `path`.
+    /// The logins of a store, sealed with the key in the file `key`.
     #[must_use]
-    pub fn new(store: Arc<dyn Logins>, clock: Arc<dyn Clock>, path: &Path) -> Vault {
-        Vault { store, clock, path: path.to_owned() }
+    pub fn new(store: Arc<dyn Logins>, clock: Arc<dyn Clock>, key: PathBuf) -> Vault {
+        Vault { store, clock, key }
     }
 
     /// Waits until nobody else renews this login, in this process or another.
     pub(super) async fn lease(&self, target: &str) -> Result<Lease, Unable> {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(format!(".login-{target}"));
-        let path = PathBuf::from(name);
-        let wait = move || -> io::Result<File> {
-            let mut options = OpenOptions::new();
-            let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        match tokio::task::spawn_blocking(wait).await {
-            Ok(Ok(file)) => Ok(Lease { _file: file }),
-            Ok(Err(error)) => Err(Unable::Key(error.kind())),
-            Err(_) => Err(Unable::Later("store")),
-        }
+        let (store, target) = (Arc::clone(&self.store), target.to_owned());
+        let held = tokio::task::spawn_blocking(move || store.hold_login(&target)).await;
+        Ok(held.map_err(|_| Unable::Later("store"))??)
     }
 
     /// A target's login; `None` where it has none.
     pub(super) fn read(&self, target: &str) -> Result<Option<Opened>, Unable> {
         let Some(row) = self.store.login(target)? else { return Ok(None) };
-        let key = Key::read(&file(&self.path)).map_err(|error| Unable::Key(error.kind()))?;
+        let key = Key::read(&self.key).map_err(|error| Unable::Key(error.kind()))?;
         match key.and_then(|key| key.open(target, &row.sealed)) {
             Some(tokens) => Ok(Some(Opened { row, tokens })),
             None => Err(Unable::Sealed),
@@ -72,7 +52,7 @@ impl Vault {
 
     /// Seals tokens for a target.
     pub(super) fn seal(&self, target: &str, tokens: &Tokens) -> Result<Vec<u8>, Unable> {
-        let key = Key::read_or_make(&file(&self.path)).map_err(|error| Unable::Key(error.kind()))?;
+        let key = Key::read_or_make(&self.key).map_err(|error| Unable::Key(error.kind()))?;
         key.seal(target, tokens).map_err(|error| Unable::Key(error.kind()))
     }
 

@@ -5,6 +5,7 @@
 //! `crashes` until its last item is settled, with a count of 0 where nothing crashed. What is settled of it are
 //! its rows in `items`: the next start goes on where this one stopped.
 
+use super::queue;
 use super::settle::{self, Counts};
 use crate::store::hand::{Hand, Slot};
 use crate::store::sql::connection::{Connection, Transaction, all, run, values};
@@ -63,7 +64,9 @@ fn commit_slice(
     let doing = "project a request in part";
     let started = Instant::now();
     let transaction = Transaction::begin(connection, doing)?;
-    let mut counts = Counts::new();
+    settle::keep_others_from(&*transaction, doing, std::slice::from_ref(one))?;
+    queue::keep(&*transaction, one.id)?;
+    let mut counts = Counts::default();
     hand.hold(Slot::Project, Some(one.id));
     let settled = match &one.items {
         Ok(items) => settle::settle_items(&*transaction, one, items, left, Some(started), &mut counts)?,
@@ -74,7 +77,7 @@ fn commit_slice(
     } else {
         forgive(&*transaction, one.id)?;
     }
-    settle::book(&*transaction, &counts)?;
+    settle::book(&*transaction, counts)?;
     hand.hold(Slot::Project, None);
     transaction.commit(doing)?;
     Ok(settled)

@@ -3,7 +3,9 @@
 //! In: a statement with its values, and what was being done, for an error. Out: rows, read by [`Row::get`]. Statements
 //! are prepared once for each connection and kept. Values are numbered `?1`, or `?` in their order.
 
+use crate::store::signal::Signal;
 use crate::store::{StoreError, StoreErrorKind};
+use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Deref};
 
 /// A value that is bound to a statement.
@@ -179,13 +181,84 @@ impl Row<'_> {
 /// What is done with each row of an answer; it may end the reading.
 pub(crate) type Each<'e> = dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError> + 'e;
 
+/// Which database's statements are understood, where the two differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite's.
+    Sqlite,
+    /// PostgreSQL's.
+    Postgres,
+}
+
+/// What others are kept from, where several processes project.
+#[derive(Debug, Clone, Copy)]
+pub enum Lock<'l> {
+    /// From projecting what has one of these names.
+    Names(&'l BTreeSet<i64>),
+    /// From projecting anything.
+    Everything,
+}
+
 /// A connection, to one of the databases.
 pub trait Connection {
-    /// Runs a statement that gives no rows. How many rows it changed.
+    /// Which statements it understands where the databases differ.
+    fn dialect(&self) -> Dialect;
+    /// Who this process is among those that share the database.
+    fn replica(&self) -> i64 {
+        0
+    }
+    /// The instant by the clock that leases run on, in milliseconds: the one given, where one process alone writes, else the
+    /// database's.
     ///
     /// # Errors
     /// What the database says. So for all that follow.
+    fn now(&self, given: i64) -> Result<i64, StoreError> {
+        Ok(given)
+    }
+    /// Keeps others from projecting, until the transaction ends. Nothing to do where one process alone writes.
+    ///
+    /// # Errors
+    /// As above.
+    fn lock(&self, _doing: &'static str, _lock: Lock<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// Keeps others from a cluster, until the transaction ends. Whether somebody else may have changed since what was
+    /// read of it before.
+    ///
+    /// # Errors
+    /// As above.
+    fn hold(&self, _cluster: i64) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+    /// Whether this process, and no other until the transaction ends, may fold changes of counts into their sums. Whoever
+    /// counts all anew keeps it from that.
+    ///
+    /// # Errors
+    /// As above.
+    fn try_to_fold(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+    /// Tells the other processes that share the store, with the commit of the transaction if one is open.
+    ///
+    /// # Errors
+    /// As above.
+    fn signal(&self, _signal: Signal) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// Whether somebody waits for this connection, so that work that is done in slices should let go of it.
+    fn is_awaited(&self) -> bool {
+        true
+    }
+    /// Runs a statement that gives no rows. How many rows it changed.
+    ///
+    /// # Errors
+    /// As above.
     fn execute(&self, doing: &'static str, sql: &str, values: Values<'_>) -> Result<usize, StoreError>;
+    /// Runs a statement that inserts one row. Its `id`.
+    ///
+    /// # Errors
+    /// As above.
+    fn insert(&self, doing: &'static str, sql: &str, values: Values<'_>) -> Result<i64, StoreError>;
     /// Runs a statement and hands over its rows until there are no more or one ends it.
     ///
     /// # Errors

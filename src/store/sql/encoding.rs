@@ -9,7 +9,7 @@ use uuid::Uuid;
 use wabridge_model::id::LeadId;
 
 /// Milliseconds since 1970.
-pub(super) fn millis(at: Timestamp) -> i64 {
+pub(in crate::store) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
@@ -37,7 +37,11 @@ pub(super) fn draw_lead_id(now: Timestamp) -> LeadId {
 }
 
 pub(in crate::store) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::with(StoreErrorKind::Other, "write JSON", error))
+    // Room for a message or a lead: it would else grow, and be copied, five times.
+    let mut json = Vec::with_capacity(4096);
+    let failed = |error| StoreError::with(StoreErrorKind::Other, "write JSON", error);
+    serde_json::to_writer(&mut json, value).map_err(failed)?;
+    Ok(String::from_utf8(json).expect("JSON is written in UTF-8"))
 }
 
 pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {

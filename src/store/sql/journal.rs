@@ -1,8 +1,9 @@
 //! The journal: requests with their items, and events by what people know of them.
 
 use super::encoding::{blob_of, event_row, events_of, from_json, instant};
+use super::queue;
 use crate::store::journal::{Delivery, Entry, EntryItem, Journal, is_traced};
-use crate::store::sql::connection::{Connection, Row, Values, all, first, values};
+use crate::store::sql::connection::{Connection, Dialect, Row, Values, all, first, values};
 use crate::store::sql::requests::proof_of;
 use crate::store::sql::{Database, SqlStore};
 use crate::store::{EventRow, StoreError};
@@ -10,10 +11,11 @@ use jiff::Timestamp;
 use std::ops::ControlFlow;
 use wabridge_model::id::{EventId, EventKey};
 
-const ENTRY: &str = "SELECT id, received_at, channel, proof, length(body),
-                            id <= (SELECT value FROM meta WHERE name = 'projected_through')
-                            AND NOT EXISTS (SELECT 1 FROM crashes WHERE request = requests.id)
-                     FROM requests";
+fn entries(connection: &dyn Connection) -> String {
+    let settled = queue::is_settled(connection.dialect());
+    format!("SELECT id, received_at, channel, proof, length(body), {settled} FROM requests")
+}
+
 const DELIVERY: &str =
     "SELECT i.event, i.request, i.ordinal, r.received_at, r.channel, r.proof, i.result, i.reason
                         FROM items i JOIN requests r ON r.id = i.request";
@@ -41,6 +43,14 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
         result: row.get(6)?,
         reason: row.get(7)?,
     })
+}
+
+/// Whether `body` contains the text `?1`.
+fn body_has(connection: &dyn Connection) -> &'static str {
+    match connection.dialect() {
+        Dialect::Sqlite => "instr(body, CAST(?1 AS BLOB)) > 0",
+        Dialect::Postgres => "position(convert_to(?1, 'UTF8') IN body) > 0",
+    }
 }
 
 /// The items of a request; what is wrong with it as a whole lies under -1.
@@ -80,8 +90,8 @@ impl<D: Database> Journal for SqlStore<D> {
     }
 
     fn entries_after(&self, after: i64, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let find = format!("{ENTRY} WHERE id > ? ORDER BY id LIMIT ?");
         self.database.read(|connection| {
+            let find = format!("{} WHERE id > ? ORDER BY id LIMIT ?", entries(connection));
             let mut entries = all(connection, "list requests", &find, values![after, limit], entry)?;
             for entry in entries.iter_mut().filter(|entry| entry.settled) {
                 entry.items = items(connection, entry.id)?;
@@ -91,8 +101,8 @@ impl<D: Database> Journal for SqlStore<D> {
     }
 
     fn entry(&self, id: i64) -> Result<Option<Entry>, StoreError> {
-        let find = format!("{ENTRY} WHERE id = ?");
         self.database.read(|connection| {
+            let find = format!("{} WHERE id = ?", entries(connection));
             let mut found = first(connection, "read a request", &find, values![id], entry)?;
             for entry in found.iter_mut().filter(|entry| entry.settled) {
                 entry.items = items(connection, entry.id)?;
@@ -112,11 +122,14 @@ impl<D: Database> Journal for SqlStore<D> {
     }
 
     fn event_traced(&self, id: &str) -> Result<Option<EventRow>, StoreError> {
-        const KEYS: &str = "SELECT id, evidence ->> '$[0].event.key' FROM events";
         const FIND: &str = "SELECT id, cluster, evidence FROM events WHERE id = ?";
         self.database.read(|connection| {
+            let keys = match connection.dialect() {
+                Dialect::Sqlite => "SELECT id, evidence ->> '$[0].event.key' FROM events",
+                Dialect::Postgres => "SELECT id, evidence::json #>> '{0,event,key}' FROM events",
+            };
             let mut found: Option<i64> = None;
-            connection.query("find an event", KEYS, &[], &mut |row| {
+            connection.query("find an event", keys, &[], &mut |row| {
                 if !is_traced(EventKey::stored(row.get(1)?).trace_id(), id) {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -128,29 +141,35 @@ impl<D: Database> Journal for SqlStore<D> {
     }
 
     fn events_with(&self, text: &str, limit: usize) -> Result<Vec<EventRow>, StoreError> {
-        const FIND: &str =
-            "SELECT id, cluster, evidence FROM events WHERE instr(evidence, ?) > 0 ORDER BY id LIMIT ?";
         // As JSON writes it, quotes and all: a value of its own, and no part of another.
         let needle = super::encoding::to_json(&text)?;
-        self.database
-            .read(|connection| all(connection, "find events", FIND, values![needle, limit], event_row))
+        self.database.read(|connection| {
+            let has = match connection.dialect() {
+                Dialect::Sqlite => "instr(evidence, ?) > 0",
+                Dialect::Postgres => "strpos(evidence, ?) > 0",
+            };
+            let find = format!("SELECT id, cluster, evidence FROM events WHERE {has} ORDER BY id LIMIT ?");
+            all(connection, "find events", &find, values![needle, limit], event_row)
+        })
     }
 
     fn unread_with(&self, text: &str, limit: usize) -> Result<Vec<i64>, StoreError> {
-        const FIND: &str = "SELECT id FROM requests
-             WHERE (id > (SELECT value FROM meta WHERE name = 'projected_through')
-                    OR id IN (SELECT request FROM quarantine UNION SELECT request FROM crashes))
-             AND instr(body, CAST(?1 AS BLOB)) > 0 ORDER BY id LIMIT ?2";
-        self.database
-            .read(|connection| all(connection, "find requests", FIND, values![text, limit], |row| row.get(0)))
+        self.database.read(|connection| {
+            let (waits, has) = (queue::waits(connection.dialect()), body_has(connection));
+            let find = format!(
+                "SELECT id FROM requests
+                 WHERE ({waits} OR id IN (SELECT request FROM quarantine)) AND {has} ORDER BY id LIMIT ?2"
+            );
+            all(connection, "find requests", &find, values![text, limit], |row| row.get(0))
+        })
     }
 
     fn parked_with(&self, text: &str, limit: usize) -> Result<Vec<(Timestamp, String)>, StoreError> {
-        const FIND: &str = "SELECT received_at, channel FROM parked
-             WHERE instr(body, CAST(?1 AS BLOB)) > 0 ORDER BY id LIMIT ?2";
         self.database.read(|connection| {
+            let has = body_has(connection);
+            let find = format!("SELECT received_at, channel FROM parked WHERE {has} ORDER BY id LIMIT ?2");
             let parked = |row: &Row<'_>| Ok((instant(row.get(0)?), row.get(1)?));
-            all(connection, "find parked requests", FIND, values![text, limit], parked)
+            all(connection, "find parked requests", &find, values![text, limit], parked)
         })
     }
 

@@ -3,7 +3,7 @@
 use super::encoding::{instant, millis};
 use super::{Database, SqlStore, knows};
 use crate::store::StoreError;
-use crate::store::login::{LoginRow, Logins};
+use crate::store::login::{Lease, LoginRow, Logins};
 use crate::store::sql::connection::{Row, first, run, values};
 
 fn login_row(row: &Row<'_>) -> Result<LoginRow, StoreError> {
@@ -32,12 +32,16 @@ impl<D: Database> Logins for SqlStore<D> {
         })
     }
 
+    fn hold_login(&self, target: &str) -> Result<Lease, StoreError> {
+        self.database.hold(&format!("login-{target}"))
+    }
+
     fn keep_login(&self, target: &str, login: &LoginRow, before: Option<i64>) -> Result<bool, StoreError> {
         const KEEP: &str = "INSERT INTO logins
                 (target, sealed, generation, renew_at, expires_at, wait_until, fault, changed_at)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
              WHERE ?9 IS NOT DISTINCT FROM (SELECT generation FROM logins WHERE target = ?1)
-             ON CONFLICT DO UPDATE SET sealed = excluded.sealed, generation = excluded.generation,
+             ON CONFLICT (target) DO UPDATE SET sealed = excluded.sealed, generation = excluded.generation,
                 renew_at = excluded.renew_at, expires_at = excluded.expires_at,
                 wait_until = excluded.wait_until, fault = excluded.fault, changed_at = excluded.changed_at";
         let LoginRow { sealed, generation, renew_at, expires_at, wait_until, fault, changed_at } = login;

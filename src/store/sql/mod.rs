@@ -5,11 +5,16 @@
 
 mod aside;
 pub(super) mod connection;
+pub(super) mod counters;
 pub(super) mod encoding;
+mod fold;
 mod journal;
 mod logins;
+pub(super) mod marks;
 mod outbox;
 mod parked;
+pub(super) mod people;
+pub(super) mod queue;
 pub(super) mod read;
 pub(super) mod refold;
 mod replay;
@@ -24,6 +29,7 @@ mod watch;
 use super::{Aside, Backlog, Inbox, Later, Prepared, Request, StoreError, Stored};
 use crate::routing::Routes;
 use crate::store::hand::{Hand, Slot};
+use crate::store::login::Lease;
 use connection::{Connection, values};
 use std::sync::{Arc, RwLock};
 
@@ -47,6 +53,12 @@ pub trait Database: Send + Sync + 'static {
         work: impl FnOnce(&dyn Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError>;
 
+    /// Runs what takes some of what waits.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or what the work says.
+    fn take<T>(&self, work: impl FnOnce(&dyn Connection) -> Result<T, StoreError>) -> Result<T, StoreError>;
+
     /// Runs a short write beside whoever writes in the store, in another process too.
     ///
     /// # Errors
@@ -56,8 +68,19 @@ pub trait Database: Send + Sync + 'static {
         work: impl FnOnce(&dyn Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError>;
 
+    /// Waits until nobody else holds this name, in this process or another; it is held until what is returned is dropped.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or whoever holds it does so for too long.
+    fn hold(&self, name: &str) -> Result<Lease, StoreError>;
+
     /// Stores a request. When this resolves to `Ok`, it is committed and flushed.
     fn append(&self, request: Request) -> Later<Result<(), StoreError>>;
+
+    /// How many bundles of jobs may be settled in one transaction.
+    fn bundles_at_once(&self) -> usize {
+        usize::MAX
+    }
 
     /// What is in hand.
     ///
@@ -88,12 +111,12 @@ impl<D: Database> Inbox for SqlStore<D> {
     }
 
     fn claim(&self, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        self.database.read(|connection| read::claim(connection, limit))
+        self.database.take(move |connection| queue::claim(connection, limit))
     }
 
     fn claim_aside(&self) -> Result<Option<Stored>, StoreError> {
         let with_suspects = self.database.may_try_suspects();
-        self.database.read(|connection| read::claim_aside(connection, with_suspects))
+        self.database.take(move |connection| queue::claim_aside(connection, with_suspects))
     }
 
     fn settle_aside(&self, aside: Aside) -> Result<Option<Aside>, StoreError> {
@@ -129,7 +152,7 @@ impl<D: Database> Inbox for SqlStore<D> {
     }
 
     fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.database.read(read::backlog)
+        self.database.read(queue::backlog)
     }
 }
 

@@ -3,9 +3,11 @@
 //! In: what could not be proven but may be real. Out: the same, for as long and as much as is allowed, until
 //! it is proven by today's secrets or too old. Nothing here is parsed.
 
+use super::counters::count;
 use super::encoding::{instant, millis, to_json};
 use super::requests::insert_all;
 use crate::store::replay::{MOST_PARKED_BYTES, PARKED_FOR, Parked};
+use crate::store::signal::Signal;
 use crate::store::sql::connection::{Connection, Transaction, all, first, only, run, values};
 use crate::store::{Request, StoreError};
 
@@ -43,6 +45,7 @@ pub(super) fn unpark(connection: &dyn Connection, proven: &[(i64, Request)]) -> 
         // Another replay may have been faster.
         if remove(&*transaction, "id = ?", *id)? == 1 {
             insert_all(&*transaction, std::slice::from_ref(request))?;
+            transaction.signal(Signal::Requests)?;
         }
     }
     transaction.commit(doing)
@@ -72,7 +75,8 @@ pub(super) fn after(
 /// Removes parked requests and counts them down; how many.
 fn remove(connection: &dyn Connection, which: &str, value: i64) -> Result<i64, StoreError> {
     let doing = "remove parked requests";
-    let sum = format!("SELECT count(*), coalesce(sum(length(body)), 0) FROM parked WHERE {which}");
+    let sum =
+        format!("SELECT count(*), CAST(coalesce(sum(length(body)), 0) AS BIGINT) FROM parked WHERE {which}");
     let (rows, bytes): (i64, i64) =
         only(connection, doing, &sum, values![value], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if rows > 0 {
@@ -81,15 +85,4 @@ fn remove(connection: &dyn Connection, which: &str, value: i64) -> Result<i64, S
         count(connection, BYTES, -bytes)?;
     }
     Ok(rows)
-}
-
-fn count(connection: &dyn Connection, name: &str, by: i64) -> Result<(), StoreError> {
-    run(
-        connection,
-        "count parked requests",
-        "INSERT INTO counters (name, value) VALUES (?, ?)
-             ON CONFLICT DO UPDATE SET value = value + excluded.value",
-        values![name, by],
-    )
-    .map(drop)
 }

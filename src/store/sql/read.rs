@@ -1,13 +1,11 @@
-//! Reading: what waits, what was settled, the books, and leads.
+//! Reading: what was settled, the books, and leads.
 
 use super::encoding::{self, blob_of, event_row, from_json, instant, millis};
 use super::requests::proof_of;
-use super::{Database, SqlStore, outbox};
+use super::{Database, SqlStore, fold, outbox, queue};
 use crate::store::replay::Selection;
-use crate::store::sql::connection::{Connection, Row, Values, all, first, only, unreadable, values};
-use crate::store::{
-    Backlog, Books, LeadIds, Leads, Ledger, Request, StoreError, Stored, TouchRange, TouchRow,
-};
+use crate::store::sql::connection::{Connection, Row, Values, all, first, unreadable, values};
+use crate::store::{Books, LeadIds, Leads, Ledger, Request, StoreError, Stored, TouchRange, TouchRow};
 use std::ops::ControlFlow;
 use wabridge_model::attribution::Touch;
 use wabridge_model::cluster::Cluster;
@@ -16,42 +14,6 @@ use wabridge_model::id::{Identity, IdentityKind, LeadId};
 
 /// Bodies of one claim together, give or take the last: they are held in memory until they are settled.
 const CLAIM_BYTES: usize = 8 * 1024 * 1024;
-fn count(connection: &dyn Connection, sql: &str) -> Result<u64, StoreError> {
-    only(connection, "count", sql, &[], |row| row.get(0)).map(i64::unsigned_abs)
-}
-
-const STORED: &str = "SELECT coalesce(max(id), 0) FROM requests";
-const THROUGH: &str = "SELECT value FROM meta WHERE name = 'projected_through'";
-/// Requests that the others went past; see `aside.rs`.
-const ASIDE: &str = "SELECT count(*) FROM crashes
-                     WHERE request <= (SELECT value FROM meta WHERE name = 'projected_through')";
-
-/// The oldest requests that wait and are not set aside.
-pub(super) fn claim(connection: &dyn Connection, limit: usize) -> Result<Vec<Stored>, StoreError> {
-    const FIND: &str = "SELECT id, received_at, channel, proof, secret_index, query, headers, body, 0
-         FROM requests
-         WHERE id > (SELECT value FROM meta WHERE name = 'projected_through')
-         AND NOT EXISTS (SELECT 1 FROM crashes WHERE request = requests.id) ORDER BY id LIMIT ?";
-    claimed(connection, FIND, values![limit])
-}
-
-/// The CROSS is for SQLite, which would otherwise read all requests to find the few that are set aside.
-const NEXT_ASIDE: &str =
-    "SELECT id, received_at, channel, proof, secret_index, query, headers, body, count >= 2
-     FROM crashes CROSS JOIN requests ON id = request
-     WHERE (count <> 1 OR ?) AND NOT EXISTS (
-         SELECT 1 FROM requests r WHERE r.id > (SELECT value FROM meta WHERE name = 'projected_through')
-         AND r.id < crashes.request AND NOT EXISTS (SELECT 1 FROM crashes c WHERE c.request = r.id))
-     ORDER BY count DESC, request LIMIT 1";
-
-/// A request that was set aside and that all others before it went past: poison first, since it takes no time,
-/// then suspects, then the oldest.
-pub(super) fn claim_aside(
-    connection: &dyn Connection,
-    with_suspects: bool,
-) -> Result<Option<Stored>, StoreError> {
-    Ok(claimed(connection, NEXT_ASIDE, values![with_suspects])?.pop())
-}
 
 /// Settled requests after one, oldest first.
 pub(super) fn settled_after(
@@ -61,23 +23,26 @@ pub(super) fn settled_after(
     limit: usize,
 ) -> Result<Vec<Stored>, StoreError> {
     let (which, value) = match selection {
-        Selection::Quarantined => ("id IN (SELECT request FROM quarantine) AND ?2 = ?2", 0),
+        Selection::Quarantined => ("id IN (SELECT request FROM quarantine) AND ?2 >= 0", 0),
         Selection::Since(at) => ("received_at >= ?2", millis(at)),
         Selection::Cluster(cluster) => (
             "id IN (SELECT request FROM items WHERE event IN (SELECT id FROM events WHERE cluster = ?2))",
             cluster,
         ),
     };
+    let settled = queue::is_settled(connection.dialect());
     let find = format!(
         "SELECT id, received_at, channel, proof, secret_index, query, headers, body, 0 FROM requests
-         WHERE id > ?1 AND id <= (SELECT value FROM meta WHERE name = 'projected_through')
-         AND NOT EXISTS (SELECT 1 FROM crashes WHERE request = requests.id)
-         AND {which} ORDER BY id LIMIT ?3"
+         WHERE id > ?1 AND {settled} AND {which} ORDER BY id LIMIT ?3"
     );
     claimed(connection, &find, values![after, value, limit])
 }
 
-fn claimed(connection: &dyn Connection, find: &str, values: Values<'_>) -> Result<Vec<Stored>, StoreError> {
+pub(super) fn claimed(
+    connection: &dyn Connection,
+    find: &str,
+    values: Values<'_>,
+) -> Result<Vec<Stored>, StoreError> {
     let (mut claimed, mut bytes) = (Vec::new(), 0);
     connection.query("read requests", find, values, &mut |row| {
         let one = stored(row)?;
@@ -105,22 +70,6 @@ fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
     })
 }
 
-pub(super) fn backlog(connection: &dyn Connection) -> Result<Backlog, StoreError> {
-    const RECEIVED: &str = "SELECT received_at FROM requests WHERE id = ?";
-    let (newest, through) = (count(connection, STORED)?, count(connection, THROUGH)?);
-    let at = |id: u64| -> Result<_, StoreError> {
-        Ok(first(connection, "read the backlog", RECEIVED, values![id], |row| row.get(0))?.map(instant))
-    };
-    let aside = count(connection, ASIDE)?;
-    let oldest = match aside {
-        0 if newest > through => at(through + 1)?,
-        0 => None,
-        _ => at(count(connection, "SELECT min(request) FROM crashes")?)?,
-    };
-    let waiting = newest.saturating_sub(through) + aside;
-    Ok(Backlog { waiting, oldest, newest_receipt: at(newest)? })
-}
-
 impl<D: Database> Ledger for SqlStore<D> {
     fn books(&self) -> Result<Books, StoreError> {
         self.database.read(|connection| {
@@ -128,9 +77,8 @@ impl<D: Database> Ledger for SqlStore<D> {
             if super::knows(connection, 3)? {
                 books.jobs = outbox::books(connection)?;
             }
-            let (stored, through) = (count(connection, STORED)?, count(connection, THROUGH)?);
+            let (stored, waiting) = queue::counts(connection)?;
             books.requests.insert("stored".to_owned(), stored);
-            let waiting = stored.saturating_sub(through) + count(connection, ASIDE)?;
             books.requests.insert("waiting".to_owned(), waiting);
             books.requests.extend(["projected", "quarantined"].map(|state| (state.to_owned(), 0)));
             const COUNTERS: &str = "SELECT name, value FROM counters";
@@ -145,6 +93,10 @@ impl<D: Database> Ledger for SqlStore<D> {
             }
             Ok(books)
         })
+    }
+
+    fn fold(&self) -> Result<usize, StoreError> {
+        self.database.take(|connection| fold::fold(connection))
     }
 }
 
@@ -270,20 +222,4 @@ pub(super) fn loose_events_after(
     all(connection, "read events", FIND, values![after, limit], |row| {
         event_row(row).map(|row| (row.id, row.evidence))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::sqlite;
-
-    #[test]
-    fn looking_for_what_is_set_aside_reads_no_other_request() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("store.db");
-        sqlite::SqliteStore::prepare(&path).unwrap();
-        let plan = sqlite::plan(&path, NEXT_ASIDE, 1);
-        assert!(plan.iter().any(|step| step.starts_with("SEARCH requests")), "{plan:?}");
-        assert!(!plan.iter().any(|step| step.starts_with("SCAN requests")), "{plan:?}");
-    }
 }

@@ -5,13 +5,14 @@
 //! are placed anew, within one transaction, so that a reader sees each person as before or as after. What is
 //! projected meanwhile is new already.
 
+use super::counters::count;
 use super::encoding::{events_of, to_json};
 use super::rows::SqlRows;
 use super::settle::SLICE;
-use super::{read, rollups};
+use super::{marks, read, rollups};
 use crate::leads::project::place;
 use crate::store::mending::{Mending, Rebuilt};
-use crate::store::sql::connection::{Connection, Transaction, all, first, only, run, values};
+use crate::store::sql::connection::{Connection, Lock, Transaction, all, first, only, run, values};
 use crate::store::sql::{Database, SqlStore};
 use crate::store::{EventRow, Rollups, Rows, StoreError, StoreErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,12 +35,22 @@ struct Pass {
 }
 
 impl<D: Database> Mending for SqlStore<D> {
+    fn extent(&self) -> Result<Rebuilt, StoreError> {
+        self.database.read(|connection| {
+            let events = only(connection, DOING, "SELECT count(*) FROM events", &[], |row| row.get(0))?;
+            Ok(Rebuilt { events, people: count_people(connection)? })
+        })
+    }
+
     fn rebuild(&self, go_on: &dyn Fn() -> bool) -> Result<Rebuilt, StoreError> {
         let may_go_on = || match go_on() {
             true => Ok(()),
             false => Err(StoreError::new(StoreErrorKind::Busy, DOING)),
         };
-        let end = self.database.read(|connection| highest(connection, "SELECT max(id) FROM clusters"))?;
+        let end = self.database.read(|connection| {
+            marks::refuse_unfinished(connection, DOING)?;
+            highest(connection, "SELECT max(id) FROM clusters")
+        })?;
         let mut pass = Pass { at: 0, end, events: 0 };
         while pass.at < pass.end {
             may_go_on()?;
@@ -81,6 +92,7 @@ fn slice(connection: &dyn Connection, mut pass: Pass) -> Result<Pass, StoreError
     const NEXT: &str = "SELECT id FROM clusters WHERE id > ? AND id <= ? ORDER BY id LIMIT 1";
     let started = Instant::now();
     let transaction = Transaction::begin(connection, DOING)?;
+    transaction.lock(DOING, Lock::Everything)?;
     let mut found = 0;
     while started.elapsed() < SLICE {
         let next = first(&*transaction, DOING, NEXT, values![pass.at, pass.end], |row| row.get(0))?;
@@ -176,15 +188,16 @@ fn fold_anew(
 
 fn rows<'c>(connection: &'c dyn Connection, events: &[EventRow]) -> SqlRows<'c> {
     let now = events.first().map_or(jiff::Timestamp::UNIX_EPOCH, |row| row.evidence.received_at());
-    SqlRows { connection, now }
+    SqlRows::at(connection, now)
 }
 
 /// Places events that were in no cluster, in case they belong into one by now.
 fn place_loose(connection: &dyn Connection, loose: &[(i64, Evidence)]) -> Result<(), StoreError> {
     let transaction = Transaction::begin(connection, DOING)?;
+    transaction.lock(DOING, Lock::Everything)?;
     let mut found = 0;
     for (event, evidence) in loose {
-        let mut rows = SqlRows { connection: &*transaction, now: evidence.received_at() };
+        let mut rows = SqlRows::at(&*transaction, evidence.received_at());
         // Projection may have placed it in between.
         let is_loose = rows.event(evidence.key().event_id())?.is_some_and(|row| row.cluster.is_none());
         if is_loose {
@@ -197,19 +210,15 @@ fn place_loose(connection: &dyn Connection, loose: &[(i64, Evidence)]) -> Result
 
 /// Items that waited for a person and found one count as applied.
 pub(in crate::store) fn book(connection: &dyn Connection, found: u64) -> Result<(), StoreError> {
-    const ADD: &str =
-        "UPDATE counters SET value = value + CASE name WHEN 'items.applied' THEN ?1 ELSE -?1 END
-         WHERE name IN ('items.applied', 'items.skipped.no_identity')";
-    if found == 0 {
-        return Ok(());
-    }
-    run(connection, DOING, ADD, values![found]).map(drop)
+    let found = i64::try_from(found).unwrap_or(i64::MAX);
+    count(connection, "items.applied", found)?;
+    count(connection, "items.skipped.no_identity", -found)
 }
 
 /// Everybody there is, leads or not.
 fn count_people(connection: &dyn Connection) -> Result<u64, StoreError> {
     let ids = all(connection, DOING, "SELECT id FROM clusters", &[], |row| row.get(0))?;
-    let mut rows = SqlRows { connection, now: jiff::Timestamp::UNIX_EPOCH };
+    let mut rows = SqlRows::at(connection, jiff::Timestamp::UNIX_EPOCH);
     let mut people = 0;
     for cluster in ids {
         for lead in &rows.state(cluster)?.leads {

@@ -4,10 +4,10 @@
 //! balance before, in between and after.
 
 use super::settle::{self, Counts, Failure, SLICE, WHOLE, count};
-use super::{parked, read};
+use super::{marks, parked, read};
 use crate::leads::import::Run;
 use crate::store::replay::{Changes, Parked, Replays, Selection};
-use crate::store::sql::connection::{Connection, Row, Transaction, all, first, only, run, values};
+use crate::store::sql::connection::{Connection, Lock, Row, Transaction, all, first, only, run, values};
 use crate::store::sql::{Database, SqlStore};
 use crate::store::{AccountNumbers, Prepared, Request, Rows, StoreError, Stored};
 use std::time::Instant;
@@ -29,7 +29,10 @@ impl<D: Database> Replays for SqlStore<D> {
 
     fn unpark(&self, proven: Vec<(i64, Request)>) -> Result<(), StoreError> {
         // The projector finds them when it next looks by itself.
-        self.database.write(move |connection| parked::unpark(connection, &proven))
+        self.database.write(move |connection| {
+            marks::refuse_unfinished(connection, "store a parked request")?;
+            parked::unpark(connection, &proven)
+        })
     }
 
     fn settled_after(
@@ -46,6 +49,7 @@ impl<D: Database> Replays for SqlStore<D> {
         let mut left = None;
         while !prepared.is_empty() {
             let slice = self.project(move |connection| {
+                marks::refuse_unfinished(connection, "settle requests again")?;
                 let (changed, left) = slice(connection, &prepared, left, dry_run)?;
                 let done = usize::try_from(changed.requests).unwrap_or(prepared.len());
                 Ok((changed, prepared.split_off(done), left))
@@ -103,7 +107,8 @@ fn commit_slice(
     let doing = "settle requests again";
     let started = Instant::now();
     let transaction = Transaction::begin(connection, doing)?;
-    let (mut changes, mut counts) = (Changes::default(), Counts::new());
+    transaction.lock(doing, Lock::Everything)?;
+    let (mut changes, mut counts) = (Changes::default(), Counts::default());
     for one in prepared {
         left = again(&*transaction, one, left.take(), started, &mut counts, &mut changes)?;
         if left.is_some() {
@@ -114,7 +119,7 @@ fn commit_slice(
             break;
         }
     }
-    settle::book(&*transaction, &counts)?;
+    settle::book(&*transaction, counts)?;
     if dry_run {
         transaction.roll_back(doing)?;
         // Their rows are gone again: the next slice would give the same to others.

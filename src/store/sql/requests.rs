@@ -1,9 +1,12 @@
 //! Verified requests, as they are stored.
 
+use super::counters::count;
 use super::encoding::{millis, to_json};
-use crate::store::sql::connection::{Connection, run, values};
+use crate::store::sql::connection::{Connection, Dialect, run, values};
 use crate::store::{Request, StoreError};
 use wabridge_model::evidence::Proof;
+
+const DOING: &str = "store a request";
 
 /// Adds requests within a transaction.
 pub(in crate::store) fn insert_all(
@@ -23,12 +26,19 @@ pub(in crate::store) fn insert_all(
             headers,
             request.body
         ];
-        run(connection, "store a request", ADD, values)?;
+        match connection.dialect() {
+            Dialect::Sqlite => drop(run(connection, DOING, ADD, values)?),
+            Dialect::Postgres => {
+                let id = connection.insert(DOING, ADD, values)?;
+                run(connection, DOING, "INSERT INTO waiting (request) VALUES (?)", values![id])?;
+                count(connection, "requests.stored", 1)?;
+            }
+        }
     }
     Ok(())
 }
 
-fn proof_name(proof: Proof) -> &'static str {
+pub(in crate::store) fn proof_name(proof: Proof) -> &'static str {
     match proof {
         Proof::SecretPath => "secret_path",
         Proof::SharedSecret => "shared_secret",

@@ -4,9 +4,12 @@
 //! cluster after `through` is not in the sums yet and leaves them alone until its turn comes.
 
 use super::encoding::events_of;
+use super::marks;
 use super::rows::SqlRows;
 use crate::leads::rollup::{Contributions, Counts, Model, contributions};
-use crate::store::sql::connection::{Connection, Row, Transaction, all, first, only, run, values};
+use crate::store::sql::connection::{
+    Connection, Dialect, Lock, Row, Transaction, all, first, only, run, values,
+};
 use crate::store::sql::{Database, SqlStore};
 use crate::store::{DateOf, Question, Rolled, Rollups, Rows, StoreError, StoreErrorKind};
 use jiff::tz::{Offset, TimeZone};
@@ -53,35 +56,68 @@ fn zone_of(name: &str) -> Option<TimeZone> {
     }
 }
 
-/// Replaces what a cluster added.
+/// What a transaction adds to the sums. Most of what comes in changes the same few, so they are written when it ends.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// Nobody else moves it while the transaction is open.
+    progress: Option<Progress>,
+    added: Contributions,
+}
+
+impl Changes {
+    /// Replaces what a cluster added.
+    pub(super) fn replace(
+        &mut self,
+        connection: &dyn Connection,
+        cluster: i64,
+        before: &Cluster,
+        after: &Cluster,
+    ) -> Result<(), StoreError> {
+        let Progress { zone, through } = match &mut self.progress {
+            Some(progress) => progress,
+            unread => unread.insert(Progress::read(connection)?),
+        };
+        if cluster > *through {
+            return Ok(());
+        }
+        for (cluster, times) in [(after, 1), (before, -1)] {
+            for (key, counts) in contributions(cluster, zone) {
+                self.added.entry(key).or_default().add(&counts, times);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was added.
+    pub(super) fn write(&mut self, connection: &dyn Connection) -> Result<(), StoreError> {
+        add(connection, &std::mem::take(&mut self.added))
+    }
+}
+
+/// Replaces what a cluster added, at once.
 pub(super) fn replace(
     connection: &dyn Connection,
     cluster: i64,
     before: &Cluster,
     after: &Cluster,
 ) -> Result<(), StoreError> {
-    let Progress { zone, through } = Progress::read(connection)?;
-    if cluster > through {
-        return Ok(());
-    }
-    let mut changes = contributions(after, &zone);
-    for (key, counts) in contributions(before, &zone) {
-        changes.entry(key).or_default().add(&counts, -1);
-    }
-    add(connection, &changes)
+    let mut changes = Changes::default();
+    changes.replace(connection, cluster, before, after)?;
+    changes.write(connection)
 }
 
 fn add(connection: &dyn Connection, changes: &Contributions) -> Result<(), StoreError> {
+    const CHANGE: &str = "INSERT INTO rollup_changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     const ADD: &str = "INSERT INTO rollups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET
-             conversations = conversations + excluded.conversations,
-             leads = leads + excluded.leads,
-             click_id_present = click_id_present + excluded.click_id_present,
-             answered_5m = answered_5m + excluded.answered_5m,
-             answered_unknown = answered_unknown + excluded.answered_unknown,
-             free_entry_opened = free_entry_opened + excluded.free_entry_opened,
-             qualified = qualified + excluded.qualified,
-             qualified_then = qualified_then + excluded.qualified_then";
+         ON CONFLICT (model, day, ad_id, business_number, provider, state, cause) DO UPDATE SET
+             conversations = rollups.conversations + excluded.conversations,
+             leads = rollups.leads + excluded.leads,
+             click_id_present = rollups.click_id_present + excluded.click_id_present,
+             answered_5m = rollups.answered_5m + excluded.answered_5m,
+             answered_unknown = rollups.answered_unknown + excluded.answered_unknown,
+             free_entry_opened = rollups.free_entry_opened + excluded.free_entry_opened,
+             qualified = rollups.qualified + excluded.qualified,
+             qualified_then = rollups.qualified_then + excluded.qualified_then";
     // Every contribution is a conversation or a qualification: a row without either counts nothing.
     const FORGET: &str =
         "DELETE FROM rollups WHERE model = ? AND day = ? AND ad_id = ? AND business_number = ?
@@ -107,6 +143,10 @@ fn add(connection: &dyn Connection, changes: &Contributions) -> Result<(), Store
             g,
             h
         ];
+        if connection.dialect() == Dialect::Postgres {
+            run(connection, doing, CHANGE, values)?;
+            continue;
+        }
         run(connection, doing, ADD, values)?;
         if counts.conversations < 0 || counts.qualified_then < 0 {
             let of = values![model, day, key.ad_id, key.business_number, key.provider, key.state, key.cause];
@@ -119,7 +159,11 @@ fn add(connection: &dyn Connection, changes: &Contributions) -> Result<(), Store
 /// Forgets all counts, so that they are counted anew: in this time zone, from the first cluster on.
 fn begin(connection: &dyn Connection, zone: &TimeZone, through: i64) -> Result<(), StoreError> {
     let doing = "begin to count attribution";
-    run(connection, doing, "DELETE FROM rollups", &[])?;
+    let tables: &[&str] = match connection.dialect() {
+        Dialect::Sqlite => &["DELETE FROM rollups"],
+        Dialect::Postgres => &["DELETE FROM rollup_sums", "DELETE FROM rollup_changes"],
+    };
+    tables.iter().try_for_each(|sql| run(connection, doing, sql, &[]).map(drop))?;
     run(
         connection,
         doing,
@@ -136,7 +180,11 @@ pub(in crate::store) fn begin_rebuild(connection: &dyn Connection) -> Result<(),
 
 /// For a rebuild beside a daemon, which leaves the clusters that stand: all are to be counted anew.
 pub(super) fn begin_anew(connection: &dyn Connection) -> Result<(), StoreError> {
-    begin(connection, &Progress::read(connection)?.zone, 0)
+    let doing = "begin to count attribution";
+    let transaction = Transaction::begin(connection, doing)?;
+    transaction.lock(doing, Lock::Everything)?;
+    begin(&*transaction, &Progress::read(&*transaction)?.zone, 0)?;
+    transaction.commit(doing)
 }
 
 /// Counts more clusters, for as long as a slice takes. Says whether all are counted.
@@ -146,6 +194,7 @@ pub(in crate::store) fn count_slice(connection: &dyn Connection) -> Result<bool,
     let doing = "count attribution";
     let started = Instant::now();
     let transaction = Transaction::begin(connection, doing)?;
+    transaction.lock(doing, Lock::Everything)?;
     let Progress { zone, mut through } = Progress::read(&*transaction)?;
     while through < ALL && started.elapsed() < SLICE {
         let next: Option<i64> = first(&*transaction, doing, NEXT, values![through], |row| row.get(0))?;
@@ -170,7 +219,7 @@ pub(in crate::store) fn count_slice(connection: &dyn Connection) -> Result<bool,
 
 /// Folds a cluster from its evidence with today's rules, and saves it where it differs.
 fn fold_anew(connection: &dyn Connection, cluster: i64) -> Result<Cluster, StoreError> {
-    let mut rows = SqlRows { connection, now: jiff::Timestamp::UNIX_EPOCH };
+    let mut rows = SqlRows::at(connection, jiff::Timestamp::UNIX_EPOCH);
     let before = rows.state(cluster)?;
     let mut evidence: Vec<Evidence> =
         events_of(connection, cluster)?.into_iter().map(|row| row.evidence).collect();
@@ -203,16 +252,18 @@ WITH kept AS (
     SELECT *, state IN ('none', 'not_reported') AS unattributed FROM rollups
     WHERE model IN ('', ?1) AND day >= ?2 AND day < ?3
 )
-SELECT CASE WHEN ?4 = 'day' AND NOT unattributed THEN day END AS its_day,
+SELECT its_day, its_ad, its_provider, its_state, its_cause, conversations, leads, click_id_present, answered_5m,
+       answered_unknown, free_entry_opened, qualified
+FROM (SELECT unattributed, CASE WHEN ?4 = 'day' AND NOT unattributed THEN day END AS its_day,
        CASE WHEN ?4 = 'ad' AND ad_id <> '' THEN ad_id END AS its_ad,
        CASE WHEN ?4 = 'provider' AND NOT unattributed THEN provider END AS its_provider,
        CASE WHEN unattributed OR ?4 = 'state' OR ?4 = 'ad' AND ad_id = '' THEN state END AS its_state,
        CASE WHEN unattributed OR ?4 = 'state' OR ?4 = 'ad' AND ad_id = '' THEN nullif(cause, '') END AS its_cause,
-       sum(conversations), sum(leads), sum(click_id_present), sum(answered_5m), sum(answered_unknown),
-       sum(free_entry_opened), sum(CASE WHEN ?5 <> 0 THEN qualified_then ELSE qualified END)
-FROM kept GROUP BY unattributed, 1, 2, 3, 4, 5
-HAVING sum(conversations) <> 0 OR sum(CASE WHEN ?5 <> 0 THEN qualified_then ELSE qualified END) <> 0
-ORDER BY unattributed, its_day, its_ad IS NULL, sum(conversations) DESC, its_ad, its_provider, its_state, its_cause";
+       CAST(sum(conversations) AS BIGINT) AS conversations, CAST(sum(leads) AS BIGINT) AS leads, CAST(sum(click_id_present) AS BIGINT) AS click_id_present, CAST(sum(answered_5m) AS BIGINT) AS answered_5m, CAST(sum(answered_unknown) AS BIGINT) AS answered_unknown,
+       CAST(sum(free_entry_opened) AS BIGINT) AS free_entry_opened, CAST(sum(CASE WHEN ?5 <> 0 THEN qualified_then ELSE qualified END) AS BIGINT) AS qualified
+FROM kept GROUP BY 1, 2, 3, 4, 5, 6) AS grouped
+WHERE conversations <> 0 OR qualified <> 0
+ORDER BY unattributed, its_day, its_ad IS NULL, conversations DESC, its_ad, its_provider, its_state, its_cause NULLS FIRST";
 
 fn select(connection: &dyn Connection, question: &Question) -> Result<Vec<Rolled>, StoreError> {
     let since = question.since.map_or_else(String::new, |day| day.to_string());
@@ -246,23 +297,34 @@ impl<D: Database> Rollups for SqlStore<D> {
         self.database.write(move |connection| {
             let doing = "change the time zone of attribution";
             let known = "SELECT timezone FROM rollup_state";
+            // The counts of an unfinished copy come with the rest of it.
+            if marks::mark(connection, marks::UNFINISHED)?.is_some() {
+                return Ok(());
+            }
             if only(connection, doing, known, &[], |row| row.get::<String>(0))? == name_of(&zone) {
                 return Ok(());
             }
             let transaction = Transaction::begin(connection, doing)?;
+            transaction.lock(doing, Lock::Everything)?;
             begin(&*transaction, &zone, 0)?;
             transaction.commit(doing)
         })
     }
 
     fn count_on(&self) -> Result<bool, StoreError> {
-        self.database.write(count_slice)
+        self.database.write(|connection| match marks::mark(connection, marks::UNFINISHED)? {
+            Some(_) => Ok(true),
+            None => count_slice(connection),
+        })
     }
 
     fn attribution(&self, question: &Question, zone: &TimeZone) -> Result<Vec<Rolled>, StoreError> {
         self.database.read(|connection| {
             // A store that no daemon of this version has opened yet counts nothing.
             if !super::knows(connection, 2)? {
+                return Err(StoreError::new(StoreErrorKind::Counting, "read attribution"));
+            }
+            if marks::mark(connection, marks::UNFINISHED)?.is_some() {
                 return Err(StoreError::new(StoreErrorKind::Counting, "read attribution"));
             }
             let Progress { zone: counted_in, through } = Progress::read(connection)?;

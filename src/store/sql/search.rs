@@ -14,7 +14,7 @@ pub(in crate::store) fn fill(connection: &dyn Connection) -> Result<(), StoreErr
         return Ok(());
     }
     let transaction = Transaction::begin(connection, doing)?;
-    let mut rows = SqlRows { connection: &*transaction, now: Timestamp::UNIX_EPOCH };
+    let mut rows = SqlRows::at(&*transaction, Timestamp::UNIX_EPOCH);
     for id in all(&*transaction, doing, "SELECT id FROM clusters", &[], |row| row.get(0))? {
         let state = rows.state(id)?;
         rows.save_words(id, &[], &state.leads)?;

@@ -1,33 +1,52 @@
 //! Settling: prepared requests become rows, in slices between acknowledgements.
 //!
 //! In: prepared requests, oldest first. Out: how many were settled or, where they are large, set aside
-//! (`aside.rs`). A slice is one transaction; it stops taking requests after [`SLICE`] of work. When a slice
-//! fails, its requests are tried one at a time, and what fails alone is quarantined where it lies.
+//! (`aside.rs`). A slice is one transaction; it stops taking requests after [`SLICE`] of work, or, while nobody
+//! waits for the writer, after [`LONG_SLICE`]. When a slice fails, its requests are tried one at a time, and what
+//! fails alone is quarantined where it lies.
 
-use super::aside;
 use super::encoding::millis;
 use super::rows::SqlRows;
+use super::{aside, counters, queue, rollups};
 use crate::fault;
 use crate::leads::import::Run;
 use crate::leads::project::{Outcome, Projected};
 use crate::store::hand::{Hand, Slot};
-use crate::store::sql::connection::{Connection, Transaction, run, values};
+use crate::store::sql::connection::{Connection, Dialect, Lock, Transaction, run, values};
 use crate::store::{Prepared, Rows, StoreError, StoreErrorKind};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
+use wabridge_model::cluster::ties;
 use wabridge_model::evidence::Report;
+use wabridge_model::id::Identity;
 use wabridge_providers::{Item, Malformed};
 
 /// How long a slice works before it commits and lets acknowledgements pass.
 pub(super) const SLICE: Duration = Duration::from_millis(5);
 
+/// How long it goes on at most while nobody waits: a backlog costs less in large transactions, since changes meet on
+/// the same pages. Whoever comes meanwhile ends it, and waits for its commit, so it must not grow without end.
+const LONG_SLICE: Duration = Duration::from_millis(20);
+
+/// Whether a slice that began then should end: when it is [`SLICE`] old, or [`LONG_SLICE`] while nobody waits.
+fn is_over(connection: &dyn Connection, started: Instant) -> bool {
+    let age = started.elapsed();
+    age > LONG_SLICE || age > SLICE && connection.is_awaited()
+}
+
 /// The ordinal that stands for a request as a whole.
 pub(super) const WHOLE: i64 = -1;
 
-/// What becomes of the books, by counter name.
-pub(super) type Counts = BTreeMap<String, i64>;
+/// What becomes of the books, and of the counts of attribution, when a slice ends.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// By counter name.
+    books: BTreeMap<String, i64>,
+    rollups: rollups::Changes,
+}
 
 /// Settles the first of `prepared`, as many as one slice takes; at least one if there is one.
 pub(super) fn slice(
@@ -114,11 +133,11 @@ pub(super) fn quarantine(
 ) -> Result<(), StoreError> {
     let doing = "quarantine a request";
     let transaction = Transaction::begin(connection, doing)?;
-    let mut counts = Counts::new();
+    let mut counts = Counts::default();
     whole_request_quarantined(&*transaction, request, reason, "$", at, &mut counts)?;
     clear(&*transaction, request)?;
-    advance(&*transaction, request)?;
-    book(&*transaction, &counts)?;
+    queue::settled(&*transaction, &[request], request)?;
+    book(&*transaction, counts)?;
     transaction.commit(doing)
 }
 
@@ -130,23 +149,73 @@ fn commit_slice(
     let doing = "project requests";
     let started = Instant::now();
     let transaction = Transaction::begin(connection, doing)?;
-    let mut counts = Counts::new();
+    let prepared = together(&*transaction, prepared);
+    keep_others_from(&*transaction, doing, prepared)?;
+    let mut counts = Counts::default();
     let mut settled = 0;
     for one in prepared {
         hand.hold(Slot::Project, Some(one.id));
         settle(&*transaction, one, &mut counts)?;
         settled += 1;
-        if started.elapsed() > SLICE {
+        if is_over(&*transaction, started) {
             break;
         }
     }
     if let Some(last) = prepared[..settled].last() {
-        advance(&*transaction, last.id)?;
-        book(&*transaction, &counts)?;
+        // What is set aside waits on.
+        let ids: Vec<i64> =
+            prepared[..settled].iter().filter(|one| !one.is_large()).map(|one| one.id).collect();
+        queue::settled(&*transaction, &ids, last.id)?;
+        book(&*transaction, counts)?;
     }
     hand.hold(Slot::Project, None);
     transaction.commit(doing)?;
     Ok(settled)
+}
+
+/// Requests that are projected in one transaction, at most: all, where one process alone projects.
+fn together<'p>(transaction: &dyn Connection, prepared: &'p [Prepared]) -> &'p [Prepared] {
+    match transaction.dialect() {
+        Dialect::Sqlite => prepared,
+        // What has one of their names waits for all of them.
+        Dialect::Postgres => &prepared[..prepared.len().min(64)],
+    }
+}
+
+/// Where several processes project, keeps the others from what may turn out to be the same event or the same person as one
+/// in these requests.
+pub(super) fn keep_others_from(
+    transaction: &dyn Connection,
+    doing: &'static str,
+    prepared: &[Prepared],
+) -> Result<(), StoreError> {
+    match transaction.dialect() {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => transaction.lock(doing, Lock::Names(&names(prepared))),
+    }
+}
+
+/// What the events of requests may be found by, as keys.
+fn names(prepared: &[Prepared]) -> BTreeSet<i64> {
+    let mut names = BTreeSet::new();
+    let events = prepared.iter().flat_map(|one| one.items.as_deref().unwrap_or_default());
+    for item in events {
+        let Item::Event(event) = item else { continue };
+        let ties = ties(event);
+        names.insert(key("event", event.key.as_str()));
+        for Identity { kind, scope, value } in &ties.identities {
+            names.insert(key(kind.as_str(), &format!("{scope} {value}")));
+        }
+        let aliases = ties.explains.iter().chain(&ties.leans_on).chain(&ties.answers);
+        names.extend(aliases.map(|alias| key("alias", alias.as_str())));
+    }
+    names
+}
+
+fn key(kind: &str, name: &str) -> i64 {
+    let digest = Sha256::new().chain_update(kind).chain_update([0]).chain_update(name).finalize();
+    let (first, _) = digest.split_first_chunk::<8>().expect("a digest is longer");
+    i64::from_be_bytes(*first)
 }
 
 fn settle(transaction: &dyn Connection, one: &Prepared, counts: &mut Counts) -> Result<(), StoreError> {
@@ -168,7 +237,7 @@ pub(super) fn finish(
 ) -> Result<(), StoreError> {
     count_request(transaction, one, counts)?;
     clear(transaction, one.id)?;
-    advance(transaction, one.id)
+    queue::settled(transaction, &[one.id], one.id)
 }
 
 fn count_request(
@@ -222,8 +291,9 @@ pub(super) fn end(
     run: &mut Run,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
-    let mut rows = SqlRows { connection: transaction, now: one.received_at };
-    count_found(run.finish(&mut rows)?, counts);
+    let mut rows = SqlRows::counting(transaction, one.received_at, &mut counts.rollups);
+    let found = run.finish(&mut rows)?;
+    count_found(found, counts);
     Ok(())
 }
 
@@ -232,6 +302,9 @@ pub(super) fn end(
 /// lean on what does.
 pub(super) fn in_evidence_order(one: &Prepared, items: &[Item]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..items.len()).collect();
+    if order.len() < 2 {
+        return order;
+    }
     order.sort_by_cached_key(|index| match &items[*index] {
         Item::Event(event) => {
             let person = &event.person;
@@ -298,7 +371,7 @@ pub(super) fn settle_item<'a>(
         received_at: one.received_at,
         event,
     };
-    let mut rows = SqlRows { connection: transaction, now: one.received_at };
+    let mut rows = SqlRows::counting(transaction, one.received_at, &mut counts.rollups);
     if fault::planted("constraint", report.event.key.as_str().as_bytes()) {
         return Err(StoreError::new(StoreErrorKind::Constraint, "project a planted fault"));
     }
@@ -390,24 +463,15 @@ fn clear(transaction: &dyn Connection, request: i64) -> Result<(), StoreError> {
     run(transaction, "settle requests", FORGET, values![request]).map(drop)
 }
 
-/// Never backwards: a suspect is settled after requests that came later.
-fn advance(transaction: &dyn Connection, through: i64) -> Result<(), StoreError> {
-    const SET: &str = "UPDATE meta SET value = max(value, ?) WHERE name = 'projected_through'";
-    run(transaction, "settle requests", SET, values![through]).map(drop)
-}
-
 pub(super) fn count(counts: &mut Counts, name: &str, by: i64) {
-    match counts.get_mut(name) {
+    match counts.books.get_mut(name) {
         Some(value) => *value += by,
-        None => drop(counts.insert(name.to_owned(), by)),
+        None => drop(counts.books.insert(name.to_owned(), by)),
     }
 }
 
-pub(super) fn book(transaction: &dyn Connection, counts: &Counts) -> Result<(), StoreError> {
-    const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?)
-                       ON CONFLICT DO UPDATE SET value = value + excluded.value";
-    for (name, by) in counts {
-        run(transaction, "keep the books", ADD, values![name, by])?;
-    }
-    Ok(())
+/// Writes what a slice counted.
+pub(super) fn book(transaction: &dyn Connection, mut counts: Counts) -> Result<(), StoreError> {
+    counts.rollups.write(transaction)?;
+    counts.books.iter().try_for_each(|(name, by)| counters::count(transaction, name, *by))
 }

@@ -4,7 +4,7 @@
 //! reads each token when it is used: a revocation holds at once.
 
 use super::encoding::{instant, millis};
-use super::{Database, SqlStore};
+use super::{Database, SqlStore, marks};
 use crate::store::sql::connection::{Row, all, first, run, values};
 use crate::store::{StoreError, TokenRow, Tokens};
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ impl<D: Database> Tokens for SqlStore<D> {
     fn add_token(&self, token: &TokenRow, hash: [u8; 32]) -> Result<(), StoreError> {
         const ADD: &str = "INSERT INTO tokens (name, hash, scopes, created_at) VALUES (?, ?, ?, ?)";
         self.database.write_beside(|connection| {
+            marks::refuse_unfinished(connection, "add a token")?;
             let values = values![token.name, hash, token.scopes.join(" "), millis(token.created_at)];
             run(connection, "add a token", ADD, values).map(drop)
         })
@@ -36,6 +37,7 @@ impl<D: Database> Tokens for SqlStore<D> {
     fn revoke_token(&self, name: &str, at: Timestamp) -> Result<bool, StoreError> {
         const SET: &str = "UPDATE tokens SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL";
         self.database.write_beside(|connection| {
+            marks::refuse_unfinished(connection, "revoke a token")?;
             run(connection, "revoke a token", SET, values![millis(at), name]).map(|revoked| revoked == 1)
         })
     }

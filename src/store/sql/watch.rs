@@ -1,9 +1,9 @@
 //! What the alerts look at: receipts by channel, and what lies aside.
 
-use super::encoding::instant;
+use super::encoding::{instant, millis};
 use super::{Database, SqlStore};
-use crate::store::sql::connection::{Connection, Row, all, only, values};
-use crate::store::{Held, Receipt, StoreError, Unlisted, Watch};
+use crate::store::sql::connection::{Connection, Dialect, Row, all, only, run, values};
+use crate::store::{Held, Receipt, StoreError, ToldRow, Unlisted, Watch};
 use jiff::Timestamp;
 
 impl<D: Database> Watch for SqlStore<D> {
@@ -35,7 +35,8 @@ impl<D: Database> Watch for SqlStore<D> {
     }
 
     fn broken_promises(&self) -> Result<u64, StoreError> {
-        const COUNT: &str = "SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'promises.broken'";
+        const COUNT: &str =
+            "SELECT CAST(coalesce(sum(value), 0) AS BIGINT) FROM counters WHERE name = 'promises.broken'";
         let count = self.database.read(|connection| {
             only(connection, "count broken promises", COUNT, &[], |row| row.get::<i64>(0))
         })?;
@@ -51,6 +52,41 @@ impl<D: Database> Watch for SqlStore<D> {
                 Ok(Unlisted { channel, account_id, number, since: instant(row.get(3)?) })
             };
             all(connection, doing, LIST, &[], unlisted)
+        })
+    }
+
+    fn told(&self) -> Result<Vec<ToldRow>, StoreError> {
+        const LIST: &str = "SELECT alert, subject, at, notice FROM told";
+        let told = |row: &Row<'_>| {
+            let (alert, subject, notice) = (row.get(0)?, row.get(1)?, row.get(3)?);
+            Ok(ToldRow { alert, subject, at: instant(row.get(2)?), notice })
+        };
+        self.database.read(|connection| match connection.dialect() {
+            // Who is alone remembers.
+            Dialect::Sqlite => Ok(Vec::new()),
+            Dialect::Postgres => all(connection, "read what was told", LIST, &[], told),
+        })
+    }
+
+    fn keep_told(&self, told: &ToldRow) -> Result<(), StoreError> {
+        const KEEP: &str = "INSERT INTO told (alert, subject, at, notice) VALUES (?, ?, ?, ?)
+             ON CONFLICT (alert, subject) DO UPDATE SET at = excluded.at, notice = excluded.notice";
+        self.database.take(|connection| match connection.dialect() {
+            Dialect::Sqlite => Ok(()),
+            Dialect::Postgres => {
+                let values = values![told.alert, told.subject, millis(told.at), told.notice];
+                run(connection, "keep what was told", KEEP, values).map(drop)
+            }
+        })
+    }
+
+    fn forget_told(&self, alert: &str, subject: &str) -> Result<(), StoreError> {
+        const FORGET: &str = "DELETE FROM told WHERE alert = ? AND subject = ?";
+        self.database.take(|connection| match connection.dialect() {
+            Dialect::Sqlite => Ok(()),
+            Dialect::Postgres => {
+                run(connection, "forget what was told", FORGET, values![alert, subject]).map(drop)
+            }
         })
     }
 }

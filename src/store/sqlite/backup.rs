@@ -145,7 +145,7 @@ fn open_still(path: &Path) -> Result<SqliteConnection, StoreError> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(url.as_str(), flags).map_err(failed(doing))?;
     connection.execute_batch("PRAGMA trusted_schema = OFF;").map_err(failed(doing))?;
-    Ok(SqliteConnection(connection))
+    Ok(connection.into())
 }
 
 fn disk(doing: &'static str) -> impl Fn(std::io::Error) -> StoreError {

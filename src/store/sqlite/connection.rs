@@ -1,13 +1,22 @@
 //! A connection to an SQLite file, and what its errors mean.
 
-use crate::store::sql::connection::{Columns, Connection, Each, Param, Row, Values, unreadable};
+use crate::store::sql::connection::{Columns, Connection, Dialect, Each, Param, Row, Values, unreadable};
 use crate::store::{StoreError, StoreErrorKind};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ErrorCode, ToSql, params_from_iter};
 use std::ops::ControlFlow;
 
 /// A connection to the file.
-pub(crate) struct SqliteConnection(pub(super) rusqlite::Connection);
+pub(crate) struct SqliteConnection(pub(super) rusqlite::Connection, Option<Awaited>);
+
+/// Whether somebody waits for a connection.
+type Awaited = Box<dyn Fn() -> bool + Send>;
+
+impl From<rusqlite::Connection> for SqliteConnection {
+    fn from(connection: rusqlite::Connection) -> SqliteConnection {
+        SqliteConnection(connection, None)
+    }
+}
 
 impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -43,16 +52,34 @@ fn value<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<ValueRef<'r>, 
 }
 
 impl SqliteConnection {
+    /// The same connection, which knows when somebody waits for it.
+    pub(super) fn awaited(self, by: impl Fn() -> bool + Send + 'static) -> SqliteConnection {
+        SqliteConnection(self.0, Some(Box::new(by)))
+    }
+
     fn prepared(&self, doing: &'static str, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
         self.0.prepare_cached(sql).map_err(failed(doing))
     }
 }
 
 impl Connection for SqliteConnection {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.1.as_ref().is_none_or(|awaited| awaited())
+    }
+
     fn execute(&self, doing: &'static str, sql: &str, values: Values<'_>) -> Result<usize, StoreError> {
         self.prepared(doing, sql)?
             .execute(params_from_iter(values.iter().map(|value| value.to_param())))
             .map_err(failed(doing))
+    }
+
+    fn insert(&self, doing: &'static str, sql: &str, values: Values<'_>) -> Result<i64, StoreError> {
+        // RETURNING would make a table of its own for the one row.
+        self.execute(doing, sql, values).map(|_| self.0.last_insert_rowid())
     }
 
     fn query(

@@ -6,16 +6,20 @@
 pub mod backup;
 mod checkpoint;
 mod connection;
+pub(in crate::store) mod copying;
 mod readers;
 pub mod rebuild;
 mod writer;
 
 use crate::fault;
 use crate::store::hand::Hand;
+use crate::store::login::Lease;
+pub use crate::store::open::Signals;
 pub use crate::store::sql::SCHEMA_VERSION;
-use crate::store::sql::connection::{Connection, only, run, values};
-use crate::store::sql::{Database, SqlStore, search, versions};
+use crate::store::sql::connection::{Connection, only};
+use crate::store::sql::{Database, SqlStore, marks, queue, search, versions};
 use crate::store::{Later, Request, StoreError, StoreErrorKind};
+pub(in crate::store) use connection::SqliteConnection as Connected;
 use connection::{SqliteConnection, failed};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -50,14 +54,6 @@ struct Writing {
     _lock: File,
 }
 
-/// What the store tells the rest of the process.
-pub struct Signals {
-    /// Called after each commit of requests.
-    pub committed: Box<dyn Fn() + Send>,
-    /// Called when the disk failed: nothing may be acknowledged any more.
-    pub disk_failed: Box<dyn Fn(&StoreError) + Send>,
-}
-
 impl SqliteStore {
     /// Opens the store for a daemon: takes its lock, migrates it, starts the writer.
     ///
@@ -67,10 +63,12 @@ impl SqliteStore {
     pub fn open(path: &Path, signals: Signals) -> Result<SqliteStore, StoreError> {
         let lock = lock(path)?;
         let connection = migrated(path)?;
+        marks::refuse_moved(&connection)?;
+        // Its ids would be drawn anew by whoever finishes it.
+        marks::refuse_unfinished(&connection, "open the store")?;
         let (hand, held) = Hand::open(&beside(path, "hand"))
             .map_err(|error| StoreError::with(StoreErrorKind::Disk, "open the in-hand file", error))?;
-        note_crashes(&connection, &held)?;
-        let signals = writer::Signals { committed: signals.committed, disk_failed: signals.disk_failed };
+        queue::note_crashes(&connection, &held)?;
         let writer = writer::Writer::start(connection, signals)
             .map_err(|error| StoreError::with(StoreErrorKind::Other, "start a thread", error))?;
         let writer = Arc::new(writer);
@@ -92,7 +90,7 @@ impl SqliteStore {
             }
             Some(_) => {}
             None => {
-                return Err(StoreError::new(StoreErrorKind::Other, "find wabridge's tables in the store"));
+                return Err(StoreError::new(StoreErrorKind::Absent, "find wabridge's tables in the store"));
             }
         }
         Ok(Sqlite::at(path, None).into())
@@ -151,11 +149,23 @@ impl Database for Sqlite {
         self.writing()?.writer.run(|connection| work(connection))
     }
 
+    fn take<T>(&self, work: impl FnOnce(&dyn Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        // There is one projector, and what it takes nobody else does.
+        self.read(work)
+    }
+
     fn write_beside<T>(
         &self,
         work: impl FnOnce(&dyn Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         work(&open_file(&self.path)?)
+    }
+
+    fn hold(&self, name: &str) -> Result<Lease, StoreError> {
+        let file = open_beside(&self.path, name);
+        let held = file.and_then(|file| file.lock().map(|()| file));
+        let held = held.map_err(|error| StoreError::with(StoreErrorKind::Disk, "hold a name", error))?;
+        Ok(Box::new(held))
     }
 
     fn append(&self, request: Request) -> Later<Result<(), StoreError>> {
@@ -189,17 +199,17 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Opens or makes a file that belongs to the database.
+fn open_beside(path: &Path, what: &str) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).open(beside(path, what))
+}
+
 /// Takes the store for this process alone; the kernel gives it back when the process ends.
 pub(crate) fn lock(path: &Path) -> Result<File, StoreError> {
     let doing = "take the store's lock";
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(beside(path, "lock"))
-        .map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
+    let file =
+        open_beside(path, "lock").map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::new(StoreErrorKind::Held, doing)),
@@ -226,7 +236,7 @@ pub(in crate::store) fn open_file(path: &Path) -> Result<SqliteConnection, Store
         ))
         .map_err(failed(doing))?;
     connection.set_prepared_statement_cache_capacity(128);
-    Ok(SqliteConnection(connection))
+    Ok(connection.into())
 }
 
 /// How SQLite would go about a statement, a step each.
@@ -280,17 +290,4 @@ fn schema_version(connection: &SqliteConnection) -> Result<Option<(i64, i64)>, S
     const KNOWN: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'";
     let is_known = only(connection, "read the store's version", KNOWN, &[], |row| row.get(0))?;
     if is_known { versions(connection).map(Some) } else { Ok(None) }
-}
-
-/// Counts a crash for each request that was in hand when the process died.
-fn note_crashes(connection: &dyn Connection, held: &[i64]) -> Result<(), StoreError> {
-    const ADD: &str = "INSERT INTO crashes (request, count)
-                       SELECT id, 1 FROM requests
-                       WHERE id = ?1 AND (id > (SELECT value FROM meta WHERE name = 'projected_through')
-                                          OR EXISTS (SELECT 1 FROM crashes WHERE request = ?1))
-                       ON CONFLICT DO UPDATE SET count = count + 1";
-    for request in held {
-        run(connection, "note a crash", ADD, values![request])?;
-    }
-    Ok(())
 }

@@ -52,6 +52,6 @@ impl Readers {
             .execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0;")
             .map_err(failed(doing))?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(SqliteConnection(connection))
+        Ok(connection.into())
     }
 }

@@ -7,13 +7,11 @@ use super::connection::failed;
 use super::{beside, lock, migrated, open_file};
 use crate::leads::project::place;
 pub use crate::store::mending::Rebuilt;
-use crate::store::sql::connection::{Connection, Transaction, all, only, run, values};
-use crate::store::sql::encoding::{blob_of, to_json};
+use crate::store::sql::connection::{Connection, Transaction, run};
+use crate::store::sql::people::people;
 use crate::store::sql::rows::SqlRows;
 use crate::store::sql::{read, refold as online, rollups};
-use crate::store::{Rows, StoreError, StoreErrorKind};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use crate::store::{StoreError, StoreErrorKind};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -41,24 +39,22 @@ pub fn rebuild(path: &Path) -> Result<Rebuilt, StoreError> {
     refold(&migrated(path)?)
 }
 
-/// What a rebuild would go through; changes nothing.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn preview(path: &Path) -> Result<Rebuilt, StoreError> {
-    let connection = open_file(path)?;
-    let events = only(&connection, "count events", "SELECT count(*) FROM events", &[], |row| row.get(0))?;
-    Ok(Rebuilt { events, people: people(&connection)?.len() as u64 })
-}
-
 /// Folds a copy anew and compares; the store itself is only read, and a daemon may run.
 ///
 /// # Errors
 /// When the copy cannot be made, or the store not be read.
 pub fn verify(path: &Path) -> Result<Verified, StoreError> {
     let copy = beside(path, &format!("verify-{}", std::process::id()));
-    let result = verify_in(path, &copy);
-    for file in [copy.clone(), suffixed(&copy, "-wal"), suffixed(&copy, "-shm")] {
+    verify_copy(&copy, || copy_file(path, &copy))
+}
+
+/// Makes a copy, folds it anew and compares; the copy is gone after that.
+pub(in crate::store) fn verify_copy(
+    copy: &Path,
+    make: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<Verified, StoreError> {
+    let result = make().and_then(|()| verify_in(copy));
+    for file in [copy.to_owned(), suffixed(copy, "-wal"), suffixed(copy, "-shm")] {
         // What was never made need not go.
         let _ = std::fs::remove_file(file);
     }
@@ -71,7 +67,7 @@ fn suffixed(path: &Path, suffix: &str) -> std::path::PathBuf {
     name.into()
 }
 
-fn verify_in(path: &Path, copy: &Path) -> Result<Verified, StoreError> {
+fn copy_file(path: &Path, copy: &Path) -> Result<(), StoreError> {
     let doing = "copy the store";
     // Made here and not by SQLite, so that nobody else can read it from the first byte on.
     OpenOptions::new()
@@ -81,7 +77,10 @@ fn verify_in(path: &Path, copy: &Path) -> Result<Verified, StoreError> {
         .mode(0o600)
         .open(copy)
         .map_err(|error| StoreError::with(StoreErrorKind::Disk, doing, error))?;
-    open_file(path)?.0.backup("main", copy, None::<fn(rusqlite::backup::Progress)>).map_err(failed(doing))?;
+    open_file(path)?.0.backup("main", copy, None::<fn(rusqlite::backup::Progress)>).map_err(failed(doing))
+}
+
+fn verify_in(copy: &Path) -> Result<Verified, StoreError> {
     let connection = migrated(copy)?;
     // What a daemon would do next, so that only what is wrong differs and not what is still to come.
     while !rollups::count_slice(&connection)? {}
@@ -117,7 +116,7 @@ fn refold(connection: &dyn Connection) -> Result<Rebuilt, StoreError> {
         let Some((last, _)) = page.last() else { break };
         after = *last;
         for (event, evidence) in &page {
-            let mut rows = SqlRows { connection: &*transaction, now: evidence.received_at() };
+            let mut rows = SqlRows::at(&*transaction, evidence.received_at());
             found += place(&mut rows, *event, evidence)?.found;
             events += 1;
         }
@@ -126,24 +125,4 @@ fn refold(connection: &dyn Connection) -> Result<Rebuilt, StoreError> {
     let people = people(&*transaction)?.len() as u64;
     transaction.commit(doing)?;
     Ok(Rebuilt { events, people })
-}
-
-/// A digest of every person's state and touches, by lead id.
-fn people(connection: &dyn Connection) -> Result<BTreeMap<String, [u8; 32]>, StoreError> {
-    const TOUCHES: &str = "SELECT touch FROM touches WHERE lead_id = ? ORDER BY occurred_at, id";
-    let doing = "read all leads";
-    let mut people = BTreeMap::new();
-    for cluster in all(connection, doing, "SELECT id FROM clusters ORDER BY id", &[], |row| row.get(0))? {
-        let mut rows = SqlRows { connection, now: jiff::Timestamp::UNIX_EPOCH };
-        for lead in &rows.state(cluster)?.leads {
-            let Some(id) = rows.lead_id(lead)? else { continue };
-            let mut digest = Sha256::new_with_prefix(to_json(lead)?);
-            for touch in all(connection, doing, TOUCHES, values![blob_of(id.0)], |row| row.get::<String>(0))?
-            {
-                digest.update(touch);
-            }
-            people.insert(id.to_string(), digest.finalize().into());
-        }
-    }
-    Ok(people)
 }

@@ -6,6 +6,7 @@
 
 use super::connection::SqliteConnection;
 use crate::fault;
+use crate::store::open::Signals;
 use crate::store::sql::connection::{Connection, Transaction};
 use crate::store::sql::requests::insert_all;
 use crate::store::{Request, StoreError, StoreErrorKind};
@@ -36,6 +37,13 @@ struct Queue {
     closing: bool,
 }
 
+impl Queue {
+    /// Whether anything waits for what is being done.
+    fn is_awaited(&self) -> bool {
+        !self.appends.is_empty() || !self.jobs.is_empty() || self.closing
+    }
+}
+
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
@@ -49,14 +57,6 @@ impl Shared {
     }
 }
 
-/// What the writer tells the rest of the process.
-pub(super) struct Signals {
-    /// Called after each commit of requests.
-    pub(super) committed: Box<dyn Fn() + Send>,
-    /// Called when the disk failed: nothing may be acknowledged any more.
-    pub(super) disk_failed: Box<dyn Fn(&StoreError) + Send>,
-}
-
 /// A handle on the writer thread. Dropping it finishes the queue and joins the thread.
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -66,7 +66,8 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(connection: SqliteConnection, signals: Signals) -> std::io::Result<Writer> {
         let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
+        let (theirs, queued) = (Arc::clone(&shared), Arc::clone(&shared));
+        let connection = connection.awaited(move || queued.lock().is_awaited());
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || run(connection, &theirs, &signals))?;

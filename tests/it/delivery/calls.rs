@@ -4,7 +4,7 @@ use super::world::{At, World, at_each_crm, by_number};
 use jiff::SignedDuration;
 use std::io::Write;
 use std::sync::atomic::Ordering;
-use wabridge::store::outbox::{JobState, Outbox};
+use wabridge::store::outbox::JobState;
 use wabridge_model::OperationKind;
 
 at_each_crm!(

@@ -5,7 +5,7 @@ use crate::outbox::bench::{about, bot, chat, report};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use wabridge::store::outbox::{JobState, Outbox};
+use wabridge::store::outbox::JobState;
 use wabridge_crms::{Call, Method};
 use wabridge_model::chatbot::{ChatbotEvent, CrmTarget, Deal};
 

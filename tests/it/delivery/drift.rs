@@ -3,7 +3,7 @@
 use super::world::{At, World, at_each_crm, by_number};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use wabridge::store::outbox::{JobState, Outbox};
+use wabridge::store::outbox::JobState;
 
 /// When a change is made, so that each way of noticing it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use super::world::{At, HUBSPOT, World, at_each_crm, by_number};
 use jiff::SignedDuration;
 use serde_json::json;
-use wabridge::store::outbox::Outbox;
 
 at_each_crm!(
     shadow_mode_says_what_it_would_write_and_writes_nothing,

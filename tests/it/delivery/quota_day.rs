@@ -9,7 +9,6 @@ use super::world::{At, World, at_each_crm, by_number};
 use jiff::SignedDuration;
 use serde_json::json;
 use std::io::Write;
-use wabridge::store::outbox::Outbox;
 
 at_each_crm!(a_day_of_leads_keeps_to_the_limit_and_no_new_lead_waits);
 

@@ -4,7 +4,6 @@ use super::world::{HUBSPOT, World, by_number};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use wabridge::store::outbox::Outbox;
 use wabridge_model::Priority;
 
 const LEADS: u32 = 40;

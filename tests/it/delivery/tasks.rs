@@ -5,7 +5,7 @@ use crate::outbox::bench::{about, bot, chat, report};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::time::Duration;
-use wabridge::store::outbox::{JobState, Outbox};
+use wabridge::store::outbox::JobState;
 use wabridge_model::OperationKind;
 use wabridge_model::chatbot::{ChatbotEvent, CrmTarget};
 

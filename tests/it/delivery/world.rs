@@ -1,7 +1,7 @@
 //! A store, a courier for each target and simulated CRMs, in virtual time: nothing waits, nothing sleeps.
 
 use crate::outbox::bench::{message, report};
-use crate::projection::{open, project};
+use crate::projection::{open_either, project};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -18,9 +18,8 @@ use wabridge::outbox::courier::Courier;
 use wabridge::outbox::dice::Dice;
 use wabridge::outbox::transport::Account;
 use wabridge::routing::Routes;
-use wabridge::store::outbox::{Job, JobFilter, JobState, Outbox};
-use wabridge::store::sqlite::SqliteStore;
-use wabridge::store::{Books, Ledger, Store};
+use wabridge::store::outbox::{Job, JobFilter, JobState};
+use wabridge::store::{Books, Store};
 use wabridge::telemetry::metrics::Metrics;
 use wabridge_crms::zoho::credits::credits;
 use wabridge_crms::{Answer, AuthScheme, Call, Later, NoAnswer, Transport, registry};
@@ -97,7 +96,8 @@ macro_rules! at_each_crm {
 }
 pub(crate) use at_each_crm;
 
-const CHANNEL: &str = r#"
+/// The channel of most tests.
+pub(crate) const CHANNEL: &str = r#"
 [store]
 url = "sqlite:/nowhere/wabridge.db"
 [[channel]]
@@ -242,7 +242,7 @@ pub(crate) struct Post {
 
 /// Everything.
 pub(crate) struct World {
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) posts: BTreeMap<String, Post>,
     pub(crate) config: Config,
@@ -276,7 +276,7 @@ impl World {
         // In memory, where the system has such a place: nothing here is about disks.
         let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
         let config = Config::parse(&format!("{CHANNEL}{targets}"), "wabridge.toml").unwrap();
-        let store = open(&folder.path().join("wabridge.db"));
+        let store = open_either(&folder.path().join("wabridge.db"));
         let noon = Timestamp::from_second(NOON).unwrap();
         let new = |crm: &str| Arc::new(simulator(crm));
         World { _folder: Some(folder), ..World::around(store, config, noon, new) }
@@ -284,12 +284,11 @@ impl World {
 
     /// A store with the targets of a configuration, whose CRMs `simulator` gives by their names.
     pub(crate) fn around(
-        store: SqliteStore,
+        store: Arc<dyn Store>,
         config: Config,
         now: Timestamp,
         simulator: impl Fn(&str) -> Arc<Simulator>,
     ) -> World {
-        let store = Arc::new(store);
         store.route_by(Arc::new(Routes::new(&config)));
         let clock = Arc::new(SetClock::at(now));
         let (shared, metrics) = (Arc::new(config.clone()), Arc::new(Metrics::default()));
@@ -398,7 +397,7 @@ impl World {
     }
 
     pub(crate) fn hears(&self, reports: &[Report]) {
-        project(&self.store, reports);
+        project(&*self.store, reports);
     }
 
     /// Lets the couriers work until nothing is due now.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wabridge::clock::{Clock, SetClock};
-use wabridge::config::Config;
+use wabridge::config::{Config, Store};
 use wabridge::outbox::login::{Login, Vault};
 use wabridge::outbox::transport::HttpAccount;
 use wabridge::store::login::{LoginRow, Logins};
@@ -138,7 +138,7 @@ impl Bench {
     /// The account, with its login kept there.
     pub(crate) fn account_at(&self, logins: Arc<dyn Logins>) -> HttpAccount {
         let config = Config::load(self.place.path("wabridge.toml")).unwrap();
-        let vault = Vault::new(logins, self.clock.clone(), &self.path());
+        let vault = Vault::new(logins, self.clock.clone(), Store::new(self.path()).beside(".key"));
         HttpAccount::of(config.target("zoho").unwrap(), &vault).unwrap()
     }
 
@@ -185,7 +185,7 @@ impl Bench {
 /// The logins of a store, through a handle of its own.
 fn vault(path: &std::path::Path, clock: &Arc<SetClock>) -> Vault {
     let clock: Arc<dyn Clock> = clock.clone();
-    Vault::new(Arc::new(SqliteStore::open_to_read(path).unwrap()), clock, path)
+    Vault::new(Arc::new(SqliteStore::open_to_read(path).unwrap()), clock, Store::new(path).beside(".key"))
 }
 
 fn note_call(request: &Request, vault: &Vault, heard: &mut Heard) {

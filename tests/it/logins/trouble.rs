@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use wabridge::clock::Clock;
 use wabridge::outbox::transport::Account;
-use wabridge::store::login::{LoginRow, Logins};
+use wabridge::store::login::{Lease, LoginRow, Logins};
 use wabridge::store::sqlite::SqliteStore;
 use wabridge::store::{StoreError, StoreErrorKind};
 use wabridge_crms::NoAnswer;
@@ -192,6 +192,10 @@ struct Frail {
 impl Logins for Frail {
     fn login(&self, target: &str) -> Result<Option<LoginRow>, StoreError> {
         self.store.login(target)
+    }
+
+    fn hold_login(&self, target: &str) -> Result<Lease, StoreError> {
+        self.store.hold_login(target)
     }
 
     fn keep_login(&self, target: &str, login: &LoginRow, before: Option<i64>) -> Result<bool, StoreError> {

@@ -1,6 +1,6 @@
 //! A store with targets, people who write to it, and somebody who leases and settles.
 
-use crate::projection::{open, project};
+use crate::projection::{open_either, project};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,9 +9,8 @@ use tempfile::TempDir;
 use wabridge::config::{SecretReference, Target};
 use wabridge::leads::find::{Found, Reference, find};
 use wabridge::routing::Routes;
-use wabridge::store::outbox::{Claim, End, Job, JobFilter, JobState, Leased, Outbox, RecordRow, Settled};
-use wabridge::store::sqlite::SqliteStore;
-use wabridge::store::{Books, Ledger};
+use wabridge::store::outbox::{Claim, End, Job, JobFilter, JobState, Leased, RecordRow, Settled};
+use wabridge::store::{Books, Store};
 use wabridge_crms::crm::*;
 use wabridge_crms::schema::{NewField, Schema};
 use wabridge_crms::transport::Later;
@@ -180,7 +179,7 @@ pub(crate) fn chat(person: Person, at: Timestamp, event: ChatbotEvent) -> Report
 
 /// A store and its clock.
 pub(crate) struct Bench {
-    pub(crate) store: SqliteStore,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) now: Timestamp,
     pub(crate) path: PathBuf,
     _folder: TempDir,
@@ -194,13 +193,13 @@ impl Bench {
     pub(crate) fn with(targets: Vec<Target>) -> Bench {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("wabridge.db");
-        let store = open(&path);
+        let store = open_either(&path);
         store.route_by(Arc::new(Routes { targets, ..Routes::default() }));
         Bench { store, now: start(), path, _folder: folder }
     }
 
     pub(crate) fn receive(&self, reports: &[Report]) {
-        project(&self.store, reports);
+        project(&*self.store, reports);
     }
 
     /// A message of a person now.
@@ -290,7 +289,7 @@ impl Bench {
 
     pub(crate) fn lead(&self, person: u32) -> LeadId {
         let reference = Reference::parse(phone(person).e164(), Country::INDIA).unwrap();
-        match find(&self.store, &reference, None).unwrap() {
+        match find(&*self.store, &reference, None).unwrap() {
             Found::Lead(person) => person.id,
             Found::Nobody(_) => panic!("nobody is there"),
         }

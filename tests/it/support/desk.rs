@@ -135,7 +135,7 @@ impl Told {
 
 /// Opens a store as a daemon does.
 pub(crate) fn open(path: &Path) -> SqliteStore {
-    let signals = Signals { committed: Box::new(|| {}), disk_failed: Box::new(|_| {}) };
+    let signals = Signals::unheard();
     SqliteStore::open(path, signals).unwrap()
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod client;
 pub(crate) mod desk;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod socket;

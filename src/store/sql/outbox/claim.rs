@@ -1,7 +1,7 @@
 //! Leasing: which leads are due, and all that goes with them.
 
 use super::super::encoding::{instant, millis};
-use super::rows::{JobRow, lead_of, of_lead};
+use super::rows::{JobRow, hold_all_of, lead_of, of_lead};
 use super::{conversations, count, read, unite};
 use crate::routing::BULK_INTERVAL;
 use crate::store::StoreError;
@@ -23,10 +23,19 @@ pub(super) const FIRST_DUE: &str = "SELECT due_at FROM jobs
                      WHERE other.target = ?1 AND other.lead = jobs.lead AND other.state = 'leased')
      ORDER BY due_at LIMIT 1";
 
+/// A lease: its number, and until when it lasts by the clock that leases run on.
+#[derive(Clone, Copy)]
+struct Lease {
+    number: i64,
+    until: i64,
+}
+
 /// Leases what is due.
 pub(super) fn claim(connection: &dyn Connection, claim: &Claim<'_>) -> Result<Vec<Leased>, StoreError> {
     const DRAW: &str = "UPDATE meta SET value = value + 1 WHERE name = 'leases' RETURNING value";
-    let lease = first(connection, DOING, DRAW, &[], |row| row.get(0))?.unwrap_or(0);
+    let number = first(connection, DOING, DRAW, &[], |row| row.get(0))?.unwrap_or(0);
+    let until = connection.now(millis(claim.now))? + millis(claim.until) - millis(claim.now);
+    let lease = Lease { number, until };
     let mut leased = Vec::new();
     let urgent = [Priority::First, Priority::Urgent].as_slice();
     for (priorities, limit) in [(urgent, claim.urgent), (&[Priority::Bulk], claim.bulk)] {
@@ -41,7 +50,7 @@ pub(super) fn claim(connection: &dyn Connection, claim: &Claim<'_>) -> Result<Ve
 fn lease_some(
     connection: &dyn Connection,
     claim: &Claim<'_>,
-    lease: i64,
+    lease: Lease,
     priority: Priority,
     full: usize,
     leased: &mut Vec<Leased>,
@@ -62,10 +71,16 @@ fn lease_some(
 fn bundle(
     connection: &dyn Connection,
     claim: &Claim<'_>,
-    lease: i64,
+    lease: Lease,
     lead: LeadId,
 ) -> Result<Option<Leased>, StoreError> {
     let ids = unite::ids_of(connection, lead)?;
+    for id in &ids {
+        // Who asks for something of this lead just now goes first: it is looked at again in a moment.
+        if !hold_all_of(connection, *id)? {
+            return Ok(None);
+        }
+    }
     let lead = unite::unite(connection, &ids, claim.now)?;
     let rows = of_lead(connection, claim.target, lead)?;
     let is_leased = |row: &JobRow| row.job.state == JobState::Leased;
@@ -91,7 +106,7 @@ fn bundle(
         row.job.revision += i64::from(row.again.is_some());
         jobs.push(row.job);
     }
-    Ok((!jobs.is_empty()).then_some(Leased { lease, lead, jobs, record }))
+    Ok((!jobs.is_empty()).then_some(Leased { lease: lease.number, lead, jobs, record }))
 }
 
 /// Whether the person's own job lets the others go: one that is dead or held holds them, one that waits for its
@@ -145,7 +160,12 @@ fn goes_along(row: &JobRow, claim: &Claim<'_>, has_record: bool) -> bool {
     }
 }
 
-fn take(connection: &dyn Connection, claim: &Claim<'_>, lease: i64, row: &JobRow) -> Result<(), StoreError> {
+fn take(
+    connection: &dyn Connection,
+    claim: &Claim<'_>,
+    lease: Lease,
+    row: &JobRow,
+) -> Result<(), StoreError> {
     const TAKE: &str = "UPDATE jobs SET state = 'leased', lease = ?2, leased_until = ?3, revision = ?4,
              again = NULL, again_priority = NULL WHERE id = ?1";
     const TRY: &str = "INSERT INTO attempts (job, lease, revision, began_at) VALUES (?, ?, ?, ?)";
@@ -155,8 +175,8 @@ fn take(connection: &dyn Connection, claim: &Claim<'_>, lease: i64, row: &JobRow
     // What waited for a doubt to be resolved is written with it.
     let revision = job.revision + i64::from(row.again.is_some());
     count(connection, "jobs.suppressed.coalesced", i64::from(row.again.is_some()))?;
-    run(connection, DOING, TAKE, values![job.id, lease, millis(claim.until), revision])?;
-    run(connection, DOING, TRY, values![job.id, lease, revision, millis(claim.now)])?;
+    run(connection, DOING, TAKE, values![job.id, lease.number, lease.until, revision])?;
+    run(connection, DOING, TRY, values![job.id, lease.number, revision, millis(claim.now)])?;
     run(connection, DOING, FORGET, values![job.id])?;
     if job.kind == OperationKind::Activity {
         conversations::freeze(connection, &job.subject)?;

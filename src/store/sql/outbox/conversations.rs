@@ -10,7 +10,7 @@ use crate::routing::Placed;
 use crate::routing::conversation::{Cut, LONGEST, SILENCE, Span, cut};
 use crate::store::StoreError;
 use crate::store::outbox::Conversation;
-use crate::store::sql::connection::{Connection, Row, all, first, run, values};
+use crate::store::sql::connection::{Connection, Row, ToParam, all, first, run, values};
 use jiff::{SignedDuration, Timestamp};
 use wabridge_model::OperationKind;
 use wabridge_model::id::{EventKey, LeadId};
@@ -28,7 +28,7 @@ pub(super) fn of_act(
     const FIND: &str = "SELECT id, started_at, first_at, last_at, frozen FROM conversations
          WHERE lead = ?1 AND place = ?2 AND last_at >= ?3 AND first_at <= ?4 ORDER BY first_at";
     const EXTEND: &str = "UPDATE conversations SET last_at = ? WHERE id = ?";
-    const BEGIN: &str = "UPDATE conversations SET first_at = ?1, started_at = iif(frozen, started_at, ?1)
+    const BEGIN: &str = "UPDATE conversations SET first_at = ?1, started_at = CASE WHEN frozen <> 0 THEN started_at ELSE ?1 END
                          WHERE id = ?2";
     let around = values![blob_of(lead.0), place, millis(at - SILENCE), millis(at + SILENCE)];
     let known = all(connection, DOING, FIND, around, |row| Ok((row.get::<String>(0)?, span(row)?)))?;
@@ -65,7 +65,9 @@ fn begin(
 ) -> Result<String, StoreError> {
     const ADD: &str =
         "INSERT INTO conversations (id, lead, place, started_at, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?4, ?4)
-         ON CONFLICT DO UPDATE SET first_at = min(first_at, ?4), last_at = max(last_at, ?4)";
+         ON CONFLICT (id) DO UPDATE SET
+             first_at = CASE WHEN ?4 < conversations.first_at THEN ?4 ELSE conversations.first_at END,
+             last_at = CASE WHEN ?4 > conversations.last_at THEN ?4 ELSE conversations.last_at END";
     let id =
         EventKey::new("conversation", &[&lead.to_string(), place, event.as_str()]).event_id().to_string();
     run(connection, DOING, ADD, values![id, blob_of(lead.0), place, millis(at)])?;
@@ -79,12 +81,17 @@ pub(super) fn open_at(
     place: Option<&str>,
     at: Timestamp,
 ) -> Result<Option<Placed>, StoreError> {
-    const FIND: &str = "SELECT id, place FROM conversations
-         WHERE lead = ?1 AND (place = ?2 OR ?2 IS NULL AND place NOT LIKE 'chatbot:%')
-         AND first_at <= ?3 AND last_at >= ?4 AND first_at > ?5 ORDER BY first_at DESC LIMIT 1";
-    let since = (millis(at - SILENCE), millis(at - LONGEST));
-    let values = values![blob_of(lead.0), place, millis(at), since.0, since.1];
-    first(connection, DOING, FIND, values, |row| {
+    // Any of our numbers, where none is asked for: what a bot has alone is no number's.
+    let there = if place.is_some() { "place = ?5" } else { "place NOT LIKE 'chatbot:%'" };
+    let find = format!(
+        "SELECT id, place FROM conversations
+         WHERE lead = ?1 AND first_at <= ?2 AND last_at >= ?3 AND first_at > ?4 AND {there} ORDER BY first_at DESC LIMIT 1"
+    );
+    let (lead, now) = (blob_of(lead.0), millis(at));
+    let (silent, longest) = (millis(at - SILENCE), millis(at - LONGEST));
+    let mut values: Vec<&dyn ToParam> = vec![&lead, &now, &silent, &longest];
+    values.extend(place.as_ref().map(|place| place as &dyn ToParam));
+    first(connection, DOING, &find, &values, |row| {
         Ok(Placed { id: row.get(0)?, place: row.get(1)?, is_new: false })
     })
 }

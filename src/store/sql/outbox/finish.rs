@@ -1,7 +1,7 @@
 //! Settling: what became of what was leased.
 
 use super::super::encoding::{blob_of, millis, to_json};
-use super::rows::{JobRow, Kept, by_id, rank};
+use super::rows::{self, JobRow, Kept, by_id_to_change, rank};
 use super::{count, resync, want};
 use crate::store::StoreError;
 use crate::store::outbox::{End, JobState, RecordRow, Settled};
@@ -14,9 +14,10 @@ const DOING: &str = "settle jobs";
 
 /// Settles one bundle. What was leased again since, or is settled, stays as it is.
 pub(super) fn settle(connection: &dyn Connection, settled: &Settled) -> Result<(), StoreError> {
+    rows::hold(connection, &settled.ends.iter().map(|(id, ..)| *id).collect())?;
     let mut lead = None;
     for (id, revision, end) in &settled.ends {
-        let Some(row) = by_id(connection, *id)? else { continue };
+        let Some(row) = by_id_to_change(connection, *id)? else { continue };
         let in_hand = matches!(row.job.state, JobState::Leased | JobState::Doubt);
         if !in_hand || row.lease != Some(settled.lease) || row.job.revision != *revision {
             continue;
@@ -139,7 +140,8 @@ fn stay(
 
 /// What was asked for meanwhile is one with what is tried again.
 fn coalesce(connection: &dyn Connection, row: &JobRow) -> Result<(), StoreError> {
-    const SET: &str = "UPDATE jobs SET revision = revision + 1, priority = min(priority, again_priority),
+    const SET: &str = "UPDATE jobs SET revision = revision + 1, 
+             priority = CASE WHEN again_priority < priority THEN again_priority ELSE priority END,
              again = NULL, again_priority = NULL WHERE id = ? AND again IS NOT NULL";
     let coalesced = run(connection, DOING, SET, values![row.job.id])?;
     count(connection, "jobs.suppressed.coalesced", i64::from(coalesced > 0))
@@ -161,8 +163,9 @@ fn keep_record(
     lead: LeadId,
     record: Option<&RecordRow>,
 ) -> Result<(), StoreError> {
-    const KEEP: &str = "INSERT OR REPLACE INTO records (target, lead, object, id, url, matched_by, written)
-                        VALUES (?, ?, ?, ?, ?, ?, ?)";
+    const KEEP: &str = "INSERT INTO records (target, lead, object, id, url, matched_by, written)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (target, lead) DO UPDATE SET object = excluded.object, id = excluded.id,
+             url = excluded.url, matched_by = excluded.matched_by, written = excluded.written";
     let (doing, target) = ("keep a record", &settled.target);
     let Some(RecordRow { record, url, matched_by, written }) = record else {
         let forget = "DELETE FROM records WHERE target = ? AND lead = ?";

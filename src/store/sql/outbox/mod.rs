@@ -13,6 +13,7 @@ mod resync;
 mod rows;
 mod targets;
 mod tend;
+mod turns;
 mod unite;
 mod used;
 mod want;
@@ -25,9 +26,10 @@ use crate::store::outbox::{
     Attempt, Claim, Conversation, Depth, Job, JobFilter, Leased, Outbox, RecordRow, Settled, ShadowRow,
     TargetRow, Used,
 };
-use crate::store::sql::connection::{Connection, Transaction, run, values};
+use crate::store::sql::connection::{Connection, Transaction};
+use crate::store::sql::counters::count;
 use crate::store::sql::{Database, SqlStore};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{StoreError, StoreErrorKind, Turn};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, PoisonError};
@@ -102,16 +104,13 @@ impl<D: Database> SqlStore<D> {
     }
 }
 
-/// Adds to a counter of the books.
-fn count(connection: &dyn Connection, name: &str, by: i64) -> Result<(), StoreError> {
-    const ADD: &str = "INSERT INTO counters (name, value) VALUES (?, ?)
-                       ON CONFLICT DO UPDATE SET value = value + excluded.value";
-    if by == 0 { Ok(()) } else { run(connection, "keep the books", ADD, values![name, by]).map(drop) }
-}
-
 impl<D: Database> Outbox for SqlStore<D> {
     fn route_by(&self, routes: Arc<Routes>) {
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+    }
+
+    fn take_turn(&self, of: &str, lasts: std::time::Duration) -> Result<Turn, StoreError> {
+        self.database.take(|connection| turns::take(connection, of, lasts))
     }
 
     fn claim_jobs(&self, asked: Claim<'_>) -> Result<Vec<Leased>, StoreError> {
@@ -122,9 +121,9 @@ impl<D: Database> Outbox for SqlStore<D> {
         })
     }
 
-    fn extend_leases(&self, jobs: &[i64], until: Timestamp) -> Result<(), StoreError> {
+    fn extend_leases(&self, jobs: &[i64], now: Timestamp, until: Timestamp) -> Result<(), StoreError> {
         self.change_each("extend leases", jobs, move |transaction, jobs| {
-            tend::extend(transaction, jobs, until)
+            tend::extend(transaction, jobs, (now, until))
         })
         .map(drop)
     }
@@ -134,9 +133,17 @@ impl<D: Database> Outbox for SqlStore<D> {
     }
 
     fn settle_jobs(&self, settled: Vec<Settled>) -> Result<(), StoreError> {
-        self.change("settle jobs", move |transaction| {
-            settled.iter().try_for_each(|bundle| finish::settle(transaction, bundle))
-        })
+        let mut settled = settled;
+        // Who writes beside others settles a bundle at a time, so that nobody waits for one lead's jobs and holds another's.
+        let size = self.database.bundles_at_once();
+        while !settled.is_empty() {
+            let rest = settled.split_off(size.min(settled.len()));
+            let bundles = std::mem::replace(&mut settled, rest);
+            self.change("settle jobs", move |transaction| {
+                bundles.iter().try_for_each(|bundle| finish::settle(transaction, bundle))
+            })?;
+        }
+        Ok(())
     }
 
     fn next_due(&self, target: &str, down_to: Priority) -> Result<Option<Timestamp>, StoreError> {

@@ -4,7 +4,7 @@ use super::super::encoding::{blob_of, from_json, instant};
 use super::rows::{self, COLUMNS, job_row, lead_of};
 use crate::store::StoreError;
 use crate::store::outbox::{Attempt, Depth, Job, JobFilter, JobState, RecordRow};
-use crate::store::sql::connection::{Connection, Row, all, first, unreadable, values};
+use crate::store::sql::connection::{Connection, Row, ToParam, all, first, unreadable, values};
 use std::collections::BTreeMap;
 use wabridge_model::id::LeadId;
 use wabridge_model::{MatchedBy, RecordRef};
@@ -35,19 +35,32 @@ pub(super) fn jobs(
     limit: usize,
 ) -> Result<Vec<Job>, StoreError> {
     let JobFilter { state, target, lead, cause } = filter;
-    let state = match state {
-        Some(state) if state.is_over() => format!("state = '{}'", state.as_str()),
-        Some(state) => format!("state = '{}' AND {IS_OPEN}", state.as_str()),
-        None => "1".to_owned(),
+    let lead = lead.map(|lead| blob_of(lead.0));
+    // Only what is asked for is asked: so the index of leads is used for a lead, and otherwise the order of ids.
+    let mut which = vec!["id > ?1".to_owned()];
+    let mut values: Vec<&dyn ToParam> = vec![&after];
+    let mut ask = |column: &str, value| {
+        values.push(value);
+        which.push(format!("{column} = ?{}", values.len()));
     };
-    // So that the index of leads is used for a lead, and no index but the order of ids otherwise.
-    let lead_is = if lead.is_some() { "lead = ?3" } else { "?3 IS NULL" };
-    let find = format!(
-        "SELECT {COLUMNS} FROM jobs WHERE id > ?1 AND {state} AND (?2 IS NULL OR target = ?2) AND {lead_is}
-         AND (?4 IS NULL OR cause = ?4) ORDER BY id LIMIT ?5"
-    );
-    let values = values![after, target, lead.map(|lead| blob_of(lead.0)), cause, limit];
-    let found = all(connection, DOING, &find, values, job_row)?;
+    if let Some(target) = target {
+        ask("target", target as &dyn ToParam);
+    }
+    if let Some(lead) = &lead {
+        ask("lead", lead);
+    }
+    if let Some(cause) = cause {
+        ask("cause", cause);
+    }
+    match state {
+        Some(state) if state.is_over() => which.push(format!("state = '{}'", state.as_str())),
+        Some(state) => which.push(format!("state = '{}' AND {IS_OPEN}", state.as_str())),
+        None => {}
+    }
+    values.push(&limit);
+    let (which, limit) = (which.join(" AND "), values.len());
+    let find = format!("SELECT {COLUMNS} FROM jobs WHERE {which} ORDER BY id LIMIT ?{limit}");
+    let found = all(connection, DOING, &find, &values, job_row)?;
     Ok(found.into_iter().map(|row| row.job).collect())
 }
 
@@ -136,8 +149,11 @@ pub(super) fn lead_of_record(
     target: Option<&str>,
     id: &str,
 ) -> Result<Vec<(LeadId, String)>, StoreError> {
-    const FIND: &str = "SELECT lead, target FROM records WHERE id = ?1 AND (?2 IS NULL OR target = ?2)
-         ORDER BY target, lead";
+    let at = if target.is_some() { "AND target = ?2" } else { "" };
+    let find = format!("SELECT lead, target FROM records WHERE id = ?1 {at} ORDER BY target, lead");
     let read = |row: &Row<'_>| Ok((lead_of(row.get(0)?), row.get(1)?));
-    all(connection, "find a record", FIND, values![id, target], read)
+    match target {
+        Some(target) => all(connection, "find a record", &find, values![id, target], read),
+        None => all(connection, "find a record", &find, values![id], read),
+    }
 }

@@ -3,10 +3,10 @@
 use super::super::encoding::{self, blob_of, instant};
 use crate::store::StoreError;
 use crate::store::outbox::{Job, JobState, POSTPONED};
-use crate::store::sql::connection::{Connection, Row, all, first, unreadable, values};
+use crate::store::sql::connection::{Connection, Dialect, Row, all, first, only, unreadable, values};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wabridge_model::id::LeadId;
 use wabridge_model::{MatchedBy, OperationKind, Priority, RecordRef};
 
@@ -116,6 +116,46 @@ pub(super) fn job_row(row: &Row<'_>) -> Result<JobRow, StoreError> {
     };
     let again = again.map(|due| (instant(due), again_rank.map_or(job.priority, priority_of)));
     Ok(JobRow { job, again, lease: row.get(14)? })
+}
+
+/// What a statement ends with that reads rows in order to change them: where several processes write, nobody else changes
+/// them until the transaction ends.
+pub(super) fn to_change(connection: &dyn Connection) -> &'static str {
+    match connection.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR UPDATE",
+    }
+}
+
+/// Keeps others from jobs until the transaction ends, in the order of ids: whoever does so waits for nobody who waits for
+/// them.
+pub(super) fn hold(connection: &dyn Connection, jobs: &BTreeSet<i64>) -> Result<(), StoreError> {
+    const HOLD: &str = "SELECT id FROM jobs WHERE id = ? FOR UPDATE";
+    if connection.dialect() == Dialect::Postgres {
+        for job in jobs {
+            first(connection, "hold jobs", HOLD, values![job], |_| Ok(()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps others from a lead's jobs until the transaction ends, unless somebody changes one of them now. Whether it does.
+pub(super) fn hold_all_of(connection: &dyn Connection, lead: LeadId) -> Result<bool, StoreError> {
+    const HOLD: &str = "SELECT id FROM jobs WHERE lead = ? ORDER BY id FOR UPDATE SKIP LOCKED";
+    const COUNT: &str = "SELECT count(*) FROM jobs WHERE lead = ?";
+    if connection.dialect() == Dialect::Sqlite {
+        return Ok(true);
+    }
+    let lead = blob_of(lead.0);
+    let held = all(connection, "hold jobs", HOLD, values![lead], |_| Ok(()))?.len();
+    let count: usize = only(connection, "hold jobs", COUNT, values![lead], |row| row.get(0))?;
+    Ok(held == count)
+}
+
+/// Reads a job in order to change it.
+pub(super) fn by_id_to_change(connection: &dyn Connection, id: i64) -> Result<Option<JobRow>, StoreError> {
+    let find = format!("SELECT {COLUMNS} FROM jobs WHERE id = ? {}", to_change(connection));
+    first(connection, "read a job", &find, values![id], job_row)
 }
 
 pub(super) fn by_id(connection: &dyn Connection, id: i64) -> Result<Option<JobRow>, StoreError> {

@@ -4,6 +4,7 @@ use super::super::encoding::{blob_of, from_json, instant, millis, to_json};
 use super::rows::{kind_of, lead_of};
 use crate::store::StoreError;
 use crate::store::outbox::{ShadowRow, TargetRow};
+use crate::store::signal::Signal;
 use crate::store::sql::connection::{Connection, Row, all, first, run, unreadable, values};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,8 @@ pub(super) fn target(connection: &dyn Connection, name: &str) -> Result<TargetRo
 
 pub(super) fn pause(connection: &dyn Connection, name: &str, cause: Option<&str>) -> Result<(), StoreError> {
     const SET: &str = "INSERT INTO targets (name, paused) VALUES (?, ?)
-                       ON CONFLICT DO UPDATE SET paused = excluded.paused";
+                       ON CONFLICT (name) DO UPDATE SET paused = excluded.paused";
+    connection.signal(Signal::Jobs)?;
     run(connection, "pause a target", SET, values![name, cause]).map(drop)
 }
 
@@ -40,7 +42,7 @@ pub(super) fn keep_schema(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     const SET: &str = "INSERT INTO targets (name, schema, schema_at) VALUES (?, ?, ?)
-                       ON CONFLICT DO UPDATE SET schema = excluded.schema, schema_at = excluded.schema_at";
+                       ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, schema_at = excluded.schema_at";
     run(connection, "keep a schema", SET, values![name, schema.to_string(), millis(at)]).map(drop)
 }
 
@@ -59,7 +61,8 @@ pub(super) fn keep_shadow(
     target: &str,
     rows: &[ShadowRow],
 ) -> Result<(), StoreError> {
-    const KEEP: &str = "INSERT OR REPLACE INTO shadow (target, lead, kind, at, row) VALUES (?, ?, ?, ?, ?)";
+    const KEEP: &str = "INSERT INTO shadow (target, lead, kind, at, row) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (target, lead, kind) DO UPDATE SET at = excluded.at, row = excluded.row";
     for ShadowRow { lead, kind, at, action, matched_by, diff } in rows {
         let worked = Worked { action: action.clone(), matched_by: *matched_by, diff: diff.clone() };
         let values = values![target, blob_of(lead.0), kind.as_str(), millis(*at), to_json(&worked)?];

@@ -1,12 +1,13 @@
 //! Moving jobs by other ways than writing them: leases that ran out, what is released, retried, given up.
 
 use super::super::encoding::{blob_of, millis};
-use super::rows::{by_id, lead_of, rank};
+use super::rows::{by_id_to_change, lead_of, rank};
 use super::{count, want};
 use crate::routing::Want;
 use crate::store::StoreError;
 use crate::store::outbox::JobState;
-use crate::store::sql::connection::{Connection, Row, all, run, values};
+use crate::store::signal::Signal;
+use crate::store::sql::connection::{Connection, Dialect, Row, all, run, values};
 use jiff::Timestamp;
 use wabridge_model::id::LeadId;
 use wabridge_model::{OperationKind, Priority};
@@ -15,12 +16,13 @@ use wabridge_model::{OperationKind, Priority};
 pub(super) fn extend(
     connection: &dyn Connection,
     jobs: &[i64],
-    until: Timestamp,
+    (now, until): (Timestamp, Timestamp),
 ) -> Result<usize, StoreError> {
     const SET: &str = "UPDATE jobs SET leased_until = ? WHERE id = ? AND state = 'leased'";
+    let until = connection.now(millis(now))? + millis(until) - millis(now);
     let mut extended = 0;
     for job in jobs {
-        extended += run(connection, "extend leases", SET, values![millis(until), job])?;
+        extended += run(connection, "extend leases", SET, values![until, job])?;
     }
     Ok(extended)
 }
@@ -31,7 +33,8 @@ pub(super) fn doubt_expired(connection: &dyn Connection, now: Timestamp) -> Resu
         "UPDATE jobs SET state = 'doubt', cause = 'lease_expired', doubtful = 1, attempts = attempts + 1,
              leased_until = NULL
          WHERE state = 'leased' AND state NOT IN ('done', 'suppressed', 'discarded') AND leased_until <= ?";
-    run(connection, "put jobs in doubt", SET, values![millis(now)])
+    let now = connection.now(millis(now))?;
+    run(connection, "put jobs in doubt", SET, values![now])
 }
 
 /// The held jobs of a target whose cause begins so.
@@ -53,10 +56,11 @@ pub(super) fn make_pending(
         "UPDATE jobs SET state = 'pending', cause = NULL, attempts = 0, due_at = ? WHERE id = ?";
     let mut moved = 0;
     for id in jobs {
-        let Some(row) = by_id(connection, *id)? else { continue };
+        let Some(row) = by_id_to_change(connection, *id)? else { continue };
         if !from.contains(&row.job.state.as_str()) {
             continue;
         }
+        connection.signal(Signal::Jobs)?;
         moved += run(connection, "make jobs pending", SET, values![millis(now), id])?;
         if row.job.kind == OperationKind::Person {
             want::release(connection, &row.job.target, row.job.lead)?;
@@ -85,10 +89,11 @@ pub(super) fn discard(
              due_at = ? WHERE id = ?";
     let mut discarded = 0;
     for id in jobs {
-        let Some(row) = by_id(connection, *id)? else { continue };
+        let Some(row) = by_id_to_change(connection, *id)? else { continue };
         if row.job.state.is_over() || row.job.state == JobState::Leased {
             continue;
         }
+        connection.signal(Signal::Jobs)?;
         discarded += run(connection, "discard jobs", SET, values![reason, millis(now), id])?;
         count(connection, "jobs.discarded", row.revisions())?;
     }
@@ -101,10 +106,13 @@ pub(super) fn without(
     target: &str,
     field: &str,
 ) -> Result<Vec<(i64, LeadId)>, StoreError> {
-    const FIND: &str = "SELECT id, lead FROM jobs WHERE target = ?1 AND result IS NOT NULL
-         AND EXISTS (SELECT 1 FROM json_each(result, '$.left_out') WHERE key = ?2)";
+    let has = match connection.dialect() {
+        Dialect::Sqlite => "EXISTS (SELECT 1 FROM json_each(result, '$.left_out') WHERE key = ?2)",
+        Dialect::Postgres => "jsonb_exists(result::jsonb -> 'left_out', ?2)",
+    };
+    let find = format!("SELECT id, lead FROM jobs WHERE target = ?1 AND result IS NOT NULL AND {has}");
     let read = |row: &Row<'_>| Ok((row.get(0)?, lead_of(row.get(1)?)));
-    all(connection, "find what was left out", FIND, values![target, field], read)
+    all(connection, "find what was left out", &find, values![target, field], read)
 }
 
 /// Asks again for operations that were asked for before. How many.
@@ -115,7 +123,7 @@ pub(super) fn want_again(
 ) -> Result<usize, StoreError> {
     let mut asked = 0;
     for id in jobs {
-        let Some(row) = by_id(connection, *id)? else { continue };
+        let Some(row) = by_id_to_change(connection, *id)? else { continue };
         let job = row.job;
         let again = Want {
             target: job.target,
@@ -153,7 +161,7 @@ pub(super) fn merged(connection: &dyn Connection, id: i64) -> Result<(), StoreEr
     const SET: &str =
         "UPDATE jobs SET state = 'suppressed', cause = 'merged', again = NULL, again_priority = NULL
                        WHERE id = ?";
-    let Some(row) = by_id(connection, id)? else { return Ok(()) };
+    let Some(row) = by_id_to_change(connection, id)? else { return Ok(()) };
     run(connection, "end jobs", SET, values![id])?;
     count(connection, "jobs.suppressed.merged", row.revisions())
 }

@@ -21,7 +21,7 @@ const DOING: &str = "join what two leads have in the outbox";
 /// Every id of the lead behind one of them, the one it answers under first; the id itself where nobody is.
 pub(super) fn ids_of(connection: &dyn Connection, lead: LeadId) -> Result<Vec<LeadId>, StoreError> {
     let Some((cluster, identity, tenure)) = cluster_of(connection, lead)? else { return Ok(vec![lead]) };
-    let mut rows = SqlRows { connection, now: Timestamp::UNIX_EPOCH };
+    let mut rows = SqlRows::at(connection, Timestamp::UNIX_EPOCH);
     let state = rows.state(cluster)?;
     let bears = |lead: &&wabridge_model::lead::Lead| {
         lead.names.iter().any(|name| name.bears_id() && name.identity == identity && name.tenure == tenure)
@@ -41,7 +41,8 @@ pub(super) fn unite(
 ) -> Result<LeadId, StoreError> {
     const CONVERSATIONS: &str = "UPDATE conversations SET lead = ? WHERE lead = ?";
     // In order of the ids: of several records the oldest goes along.
-    const RECORDS: &str = "UPDATE OR IGNORE records SET lead = ? WHERE lead = ?";
+    const RECORDS: &str = "UPDATE records SET lead = ?1 WHERE lead = ?2
+         AND NOT EXISTS (SELECT 1 FROM records AS other WHERE other.target = records.target AND other.lead = ?1)";
     const HELD: &str = "SELECT id FROM jobs WHERE lead = ? AND state = 'held' AND cause = ?";
     let (into, others) = ids.split_first().expect("a lead has an id");
     let mut moved = false;
@@ -66,7 +67,9 @@ pub(super) fn unite(
 
 /// Brings a job to another lead, whose own goes on where it has one.
 fn bring(connection: &dyn Connection, row: &JobRow, into: LeadId, now: Timestamp) -> Result<(), StoreError> {
-    const MOVE: &str = "UPDATE OR IGNORE jobs SET lead = ? WHERE id = ?";
+    const MOVE: &str = "UPDATE jobs SET lead = ?1 WHERE id = ?2
+         AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.target = jobs.target AND other.lead = ?1
+                         AND other.kind = jobs.kind AND other.subject = jobs.subject)";
     const DOUBT: &str =
         "UPDATE jobs SET doubtful = 1 WHERE target = ? AND lead = ? AND kind = ? AND subject = ?";
     let job = &row.job;

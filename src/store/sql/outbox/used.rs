@@ -14,7 +14,8 @@ pub(super) fn keep(
     rows: &[Used],
     (oldest, newest): (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
-    const KEEP: &str = "INSERT OR REPLACE INTO used (account, budget, span, amount) VALUES (?, ?, ?, ?)";
+    const KEEP: &str = "INSERT INTO used (account, budget, span, amount) VALUES (?, ?, ?, ?)
+         ON CONFLICT (account, budget, span) DO UPDATE SET amount = excluded.amount";
     // What is kept at no time of its own stays.
     const FORGET: &str =
         "DELETE FROM used WHERE account = ?1 AND budget = ?2 AND span > 0 AND (span < ?3 OR span > ?4)";

@@ -2,10 +2,11 @@
 
 use super::super::encoding::{blob_of, millis};
 use super::count;
-use super::rows::{COLUMNS, JobRow, job_row, rank};
+use super::rows::{COLUMNS, JobRow, job_row, rank, to_change};
 use crate::routing::{BULK_INTERVAL, Want};
 use crate::store::StoreError;
 use crate::store::outbox::{JobState, PERSON_RULE};
+use crate::store::signal::Signal;
 use crate::store::sql::connection::{Connection, first, run, values};
 use jiff::Timestamp;
 use wabridge_model::id::LeadId;
@@ -42,6 +43,7 @@ pub(super) fn want(
     asked: &Want,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    connection.signal(Signal::Jobs)?;
     let known = find(connection, lead, &asked.target, asked.kind, &asked.subject)?;
     let Some(known) = known else {
         if asked.only_known {
@@ -110,8 +112,10 @@ fn find(
     kind: OperationKind,
     subject: &str,
 ) -> Result<Option<JobRow>, StoreError> {
-    let find =
-        format!("SELECT {COLUMNS} FROM jobs WHERE target = ? AND lead = ? AND kind = ? AND subject = ?");
+    let find = format!(
+        "SELECT {COLUMNS} FROM jobs WHERE target = ? AND lead = ? AND kind = ? AND subject = ? {}",
+        to_change(connection)
+    );
     first(connection, DOING, &find, values![target, blob_of(lead.0), kind.as_str(), subject], job_row)
 }
 
