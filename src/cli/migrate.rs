@@ -67,7 +67,7 @@ impl MigrateStore {
     fn places(&self) -> Result<(Store, Store), Failure> {
         let given =
             Reach { password: self.password.clone(), ca: self.ca.clone(), schema: self.schema.clone() };
-        let is_server = |url: &str| url.starts_with("postgres");
+        let is_server = Store::is_server;
         let said = given.password.is_some() || given.ca.is_some() || given.schema.is_some();
         if said && !is_server(&self.to) && !is_server(&self.from) {
             let text = "--password, --schema and --ca are for a postgres:// URL; leave them out";

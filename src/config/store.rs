@@ -89,6 +89,12 @@ impl Store {
         Store::Sqlite(path.into())
     }
 
+    /// Whether a URL is that of a server.
+    #[must_use]
+    pub fn is_server(url: &str) -> bool {
+        url.starts_with("postgres:") || url.starts_with("postgresql:")
+    }
+
     /// The SQLite file, where it is one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
@@ -126,7 +132,7 @@ impl Store {
     /// # Errors
     /// What is wrong, without the URL.
     pub fn at(url: &str, reach: Reach) -> Result<Store, &'static str> {
-        if !(url.starts_with("postgres:") || url.starts_with("postgresql:")) {
+        if !Store::is_server(url) {
             return sqlite_path(url).map(Store::Sqlite);
         }
         let Reach { password, ca, schema } = reach;
@@ -145,7 +151,7 @@ impl Store {
                 let way_out = format!("write url = \"{SQLITE}\", or url = \"{POSTGRES}\"");
                 table.problem_at(at, format!("'url' in [store]: {fault}; {way_out}"));
             };
-            if value.starts_with("postgres:") || value.starts_with("postgresql:") {
+            if Store::is_server(value) {
                 return postgres_url(value).map_err(wrong).ok().map(|url| server.at(url));
             }
             server.refuse(&table);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use wabridge::store::postgres::{Clock, Options, PostgresStore};
 use wabridge::store::sqlite::{Signals, SqliteStore, rebuild};
-use wabridge::store::{Books, Inbox, Ledger, Prepared, Request, Store};
+use wabridge::store::{Books, Inbox, Ledger, Prepared, Request, Store, Stored};
 use wabridge_model::cluster::Cluster;
 use wabridge_model::evidence::{Evidence, Report};
 use wabridge_providers::Item;
@@ -37,29 +37,22 @@ pub(crate) fn open_either(path: &Path) -> Arc<dyn Store> {
     }
 }
 
-/// Stores each report as a request of its own and settles it.
-pub(crate) fn project(store: &dyn Store, reports: &[Report]) {
-    let waiting: Vec<_> = reports
-        .iter()
-        .map(|report| {
-            store.append(Request {
-                received_at: report.received_at,
-                channel: report.channel.clone(),
-                proof: report.proof,
-                secret_index: 0,
-                query: String::new(),
-                headers: Vec::new(),
-                body: Vec::new(),
-            })
-        })
-        .collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for stored in waiting {
-        runtime.block_on(stored).unwrap();
+/// A request that stands for a report.
+pub(crate) fn request(report: &Report, body: Vec<u8>) -> Request {
+    Request {
+        received_at: report.received_at,
+        channel: report.channel.clone(),
+        proof: report.proof,
+        secret_index: 0,
+        query: String::new(),
+        headers: Vec::new(),
+        body,
     }
-    let claimed = store.claim(1000).unwrap();
-    assert_eq!(claimed.len(), reports.len());
-    let prepared = claimed.iter().zip(reports).map(|(stored, report)| Prepared {
+}
+
+/// What a stored request is read as: this report.
+pub(crate) fn prepared(stored: &Stored, report: &Report) -> Prepared {
+    Prepared {
         id: stored.id,
         received_at: report.received_at,
         channel: report.channel.clone(),
@@ -68,7 +61,19 @@ pub(crate) fn project(store: &dyn Store, reports: &[Report]) {
         secondary: report.secondary,
         resolved: Vec::new(),
         items: Ok(vec![Item::Event(Box::new(report.event.clone()))]),
-    });
+    }
+}
+
+/// Stores each report as a request of its own and settles it.
+pub(crate) fn project(store: &dyn Store, reports: &[Report]) {
+    let waiting: Vec<_> = reports.iter().map(|report| store.append(request(report, Vec::new()))).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for stored in waiting {
+        runtime.block_on(stored).unwrap();
+    }
+    let claimed = store.claim(1000).unwrap();
+    assert_eq!(claimed.len(), reports.len());
+    let prepared = claimed.iter().zip(reports).map(|(stored, report)| prepared(stored, report));
     assert_eq!(store.settle(prepared.collect()).unwrap(), reports.len());
 }
 

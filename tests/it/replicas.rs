@@ -9,7 +9,7 @@ use crate::outbox::bench::{
     CRM, by_bsuid, by_phone, done, hours, message, minutes, phone, row, start, target,
 };
 use crate::projection::histories::{history, shuffle};
-use crate::projection::{people, reference};
+use crate::projection::{self, people, reference};
 use crate::support::postgres;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -28,7 +28,6 @@ use wabridge::store::{Books, Inbox, Ledger, Prepared, Request, StoreErrorKind, S
 use wabridge_model::Priority;
 use wabridge_model::event::Person;
 use wabridge_model::evidence::Report;
-use wabridge_providers::Item;
 
 /// Two processes on one database.
 struct Replicas {
@@ -92,30 +91,12 @@ impl Replicas {
 
 /// A request whose body says which report it stands for.
 fn request(report: &Report, index: usize) -> Request {
-    Request {
-        received_at: report.received_at,
-        channel: report.channel.clone(),
-        proof: report.proof,
-        secret_index: 0,
-        query: String::new(),
-        headers: Vec::new(),
-        body: index.to_string().into_bytes(),
-    }
+    projection::request(report, index.to_string().into_bytes())
 }
 
 fn prepare(stored: &Stored, reports: &[Report]) -> Prepared {
     let index: usize = std::str::from_utf8(&stored.request.body).unwrap().parse().unwrap();
-    let report = &reports[index];
-    Prepared {
-        id: stored.id,
-        received_at: report.received_at,
-        channel: report.channel.clone(),
-        provider: "meta",
-        proof: report.proof,
-        secondary: report.secondary,
-        resolved: Vec::new(),
-        items: Ok(vec![Item::Event(Box::new(report.event.clone()))]),
-    }
+    projection::prepared(stored, &reports[index])
 }
 
 /// Messages of 50 people.
