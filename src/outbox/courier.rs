@@ -13,7 +13,7 @@ use super::dice::Dice;
 use super::dossier::{Not, dossier};
 use super::enrichments::Enrichments;
 use super::errand::{Errand, GivenUp, LEASE, Lease};
-use super::meter::{HELD_BACK, Metered};
+use super::meter::{HELD_BACK, LEASE_LOST, Metered};
 use super::retry::{Case, Effect, FirstAid, SchemaSays, after, cause, decide};
 use super::summaries::Summaries;
 use super::watch::{Known, Watch};
@@ -403,8 +403,9 @@ impl Courier {
             let mut waits_until = None;
             for index in 0..work.leased.jobs.len() {
                 let Some(mut failure) = work.failures[index].take() else { continue };
-                if failure.code == HELD_BACK {
-                    failure = Failure { code: HELD_BACK.to_owned(), ..Failure::waiting() };
+                // It was not sent, and no CRM is to blame.
+                if [HELD_BACK, LEASE_LOST].contains(&failure.code.as_str()) {
+                    failure = Failure { code: failure.code, ..Failure::waiting() };
                 }
                 let job = work.job(index);
                 let kind = failure.kind.as_str();

@@ -21,6 +21,7 @@ use wabridge::outbox::courier::Courier;
 use wabridge::outbox::dice::Dice;
 use wabridge::outbox::transport::Account;
 use wabridge::store::Store;
+use wabridge::store::outbox::JobFilter;
 use wabridge::store::postgres::{Clock, Options, PostgresStore};
 use wabridge::telemetry::metrics::Metrics;
 use wabridge_crms::{Answer, Call, Later, NoAnswer, Transport};
@@ -150,6 +151,25 @@ fn work_off(world: &mut World) {
 
 fn last_inbound(person: &Value) -> Timestamp {
     person["fields"]["last_inbound_at"].as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn whoever_is_alone_goes_on_after_a_stop_and_blames_no_crm() {
+    let mut world = World::hubspot();
+    let mut stopped = Stopped::beside(&world, Arc::clone(&world.store));
+    for calls in 0..14 {
+        world.says(by_number(calls), &format!("m{calls}"));
+        stopped.step(calls.into(), false, || world.clock.pass(THREE_LEASES));
+        work_off(&mut world);
+    }
+    world.assert_drained();
+    assert_eq!((world.only().ledger("persons").len(), world.only().ledger("activities").len()), (14, 14));
+    let jobs = world.store.jobs(&JobFilter::default(), 0, 100).unwrap();
+    let attempts = jobs.iter().flat_map(|job| world.store.job(job.id).unwrap().unwrap().1);
+    let results: Vec<String> = attempts.filter_map(|attempt| attempt.result).collect();
+    let lost: Vec<&String> = results.iter().filter(|result| result.contains("lease_lost")).collect();
+    assert!(!lost.is_empty(), "{results:?}");
+    assert!(lost.iter().all(|result| result.starts_with("retry: waiting: lease_lost")), "{lost:?}");
 }
 
 #[test]
